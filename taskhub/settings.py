@@ -1,0 +1,282 @@
+"""Settings of TaskHub, read from the environment; the README's table names each variable."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+
+def one_of(name: str, *choices: str) -> str:
+    """The variable's value, the first choice by default. A wrong value stops the start with its name."""
+    value = env.str(name, default=choices[0])
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of: {', '.join(choices)}.")
+    return value
+
+
+def number(name: str, default: float, *, least: float = 0, kind: type = int) -> Any:
+    """The variable's value as a number of at least `least`. A wrong value stops the start with its name."""
+    text = env.str(name, default=str(default))
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be a number.") from None
+    if value < least:
+        raise ImproperlyConfigured(f"{name} is {text}; it must be at least {least:g}.")
+    return value
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """The variable's value as a boolean. A wrong value stops the start with its name."""
+    text = env.str(name, default=str(default)).strip().lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off", ""}:
+        return False
+    raise ImproperlyConfigured(f"{name} is {text!r}; it must be true or false.")
+
+
+# Where everything the running system writes lives
+
+DATA_DIR = Path(env.str("TASKHUB_DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
+TEMPORARY_DIR = DATA_DIR / "tmp"
+OUTBOX_DIR = DATA_DIR / "outbox"
+try:
+    for folder in (DATA_DIR, DATA_DIR / "files", DATA_DIR / "clusters", TEMPORARY_DIR):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"TASKHUB_DATA_DIR: {DATA_DIR} cannot be used: {error.strerror}.") from error
+
+
+def kept_secret(path: Path) -> str:
+    """The secret key of this installation: made once, readable by its owner only."""
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(50))
+        # A link is made whole or not at all: of two processes that start at the same moment, one makes the key.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text().strip()
+
+
+# Core settings
+
+SECRET_KEY = env.str("TASKHUB_SECRET_KEY", default="") or kept_secret(DATA_DIR / "secret_key")
+DEBUG = flag("TASKHUB_DEBUG")
+ACCESS = one_of("TASKHUB_ACCESS", "local", "login")
+ALLOWED_HOSTS = env.list("TASKHUB_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("TASKHUB_TRUSTED_ORIGINS", default=[])
+EXTRA_APPS = env.list("TASKHUB_APPS", default=[])
+
+INSTALLED_APPS = [
+    "tasks",  # before django_q: our `qcluster` command wins
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_q",
+    "rest_framework",
+    "django_filters",
+    "django_htmx",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    *EXTRA_APPS,
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "taskhub.urls"
+WSGI_APPLICATION = "taskhub.wsgi.application"
+# Each path of the API answers with and without a trailing slash, without a redirect: the URLs say so themselves.
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'taskhub.sqlite3'}")}
+# Connections are kept; a request checks that its connection still lives.
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # IMMEDIATE: a transaction that reads first could not upgrade to writing, whatever the timeout.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;"
+            "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
+        ),
+    }
+else:
+    DATABASES["default"].setdefault("OPTIONS", {}).update({"keepalives_idle": 30, "keepalives_interval": 10})
+
+# Passwords and sessions
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+
+# Security
+
+HTTPS = flag("TASKHUB_HTTPS")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    },
+}
+
+# Languages and time
+
+LANGUAGE_CODE = env.str("TASKHUB_LANGUAGE", default="en")
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+TIME_ZONE = env.str("TASKHUB_TIME_ZONE", default="UTC")
+USE_I18N = True
+USE_TZ = True
+
+# Files
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES: dict[str, dict[str, Any]] = {
+    # No base_url: uploads and results are reached through views that know their owner, never by a public address.
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "files",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+    "staticfiles": {"BACKEND": "taskhub.staticfiles.StaticFilesStorage"},
+}
+MAX_UPLOAD_BYTES = number("TASKHUB_MAX_UPLOAD_MB", 2048, least=1) * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+FILE_UPLOAD_TEMP_DIR = str(TEMPORARY_DIR)
+
+# E-mail: a campaign goes to the outbox folder until a mail server is named.
+
+MAIL_SERVER_SET = "EMAIL_URL" in env.ENVIRON
+if MAIL_SERVER_SET:
+    vars().update(env.email_url("EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(OUTBOX_DIR)
+EMAIL_TIMEOUT = number("TASKHUB_EMAIL_TIMEOUT", 30, least=1)
+DEFAULT_FROM_EMAIL = env.str("TASKHUB_EMAIL_FROM", default="TaskHub <taskhub@localhost>")
+
+# The engine
+
+WORKERS = number("TASKHUB_WORKERS", 2, least=1)
+QUEUES = env.list("TASKHUB_QUEUES", default=[])  # none named: all
+HOST = env.str("TASKHUB_HOST", default="")
+LEASE = number("TASKHUB_LEASE", 15, least=1, kind=float)
+SHUTDOWN_GRACE = number("TASKHUB_SHUTDOWN_GRACE", 25, kind=float)
+WORKER_MAX_RSS_MB = number("TASKHUB_WORKER_MAX_RSS", 1024, least=64)
+DUCKDB_MEMORY_MB = number("TASKHUB_DUCKDB_MEMORY", 512, least=64)
+KEEP_DAYS = number("TASKHUB_KEEP_DAYS", 0)  # 0: for ever
+
+Q_CLUSTER = {
+    "name": "taskhub",
+    "broker_class": "tasks.engine.broker.TaskBroker",
+    "workers": WORKERS,
+    "timeout": -1,  # no SIGALRM: the sentinel keeps the time
+    "retry": 86_400,  # unused, and large: a stock cluster started by mistake must repeat nothing
+    "queue_limit": 1,
+    "bulk": 1,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": -1,
+    "scheduler": False,
+    "recycle": 10**12,  # by memory instead: see tasks/engine/worker.py
+    "daemonize_workers": False,  # a handler may start processes of its own
+    "log_level": "WARNING",
+}
+
+# The API
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "TaskHub",
+    "DESCRIPTION": "One place for background work.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# Logging
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "tasks": {"level": env.str("TASKHUB_LOG_LEVEL", default="INFO").upper()},
+        "django-q": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,135 @@
+"""A task's files: taken in with a submit, saved by a handler, removed with the last row that names them."""
+
+from __future__ import annotations
+
+import contextlib
+import mimetypes
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from rest_framework.exceptions import ValidationError
+
+from tasks.models import Task, TaskFile
+from tasks.parameters import StoredFile
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+Content = bytes | str | Path | IO[bytes]
+
+
+def content_type_of(name: str) -> str:
+    """Judged by the name's ending: what a client says of its upload is not believed."""
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def as_stored(row: TaskFile) -> StoredFile:
+    return StoredFile(row.id, row.name, Path(row.content.path), row.size, row.content_type)
+
+
+def stored_files(task: Task) -> dict[str, StoredFile]:
+    """The input files of a task, by their id as its parameters hold it."""
+    return {str(row.id): as_stored(row) for row in task.files.filter(kind=TaskFile.Kind.INPUT)}
+
+
+def save_output(task_id: uuid.UUID, name: str, content: Content, *, claim: int | None) -> TaskFile:
+    """Store what a handler made and return its row, not yet in the database.
+
+    A Path is moved into the storage when it lies on the same disk.
+    """
+    row = TaskFile(task_id=task_id, kind=TaskFile.Kind.OUTPUT, name=name[-255:], claim=claim)
+    row.content_type = content_type_of(name)
+    with _as_file(content) as file:
+        _put(row, file)
+    return row
+
+
+@contextlib.contextmanager
+def _as_file(content: Content) -> Iterator[File[Any]]:
+    if isinstance(content, str):
+        content = content.encode()
+    if isinstance(content, bytes):
+        yield ContentFile(content)
+    elif isinstance(content, Path):
+        with content.open("rb") as opened:
+            yield File(opened, name=content.name)
+        content.unlink(missing_ok=True)
+    else:
+        yield File(content)
+
+
+def _put(row: TaskFile, file: File[Any]) -> None:
+    row.content.name = default_storage.save(row.content.field.generate_filename(row, row.name), file)
+    row.size = default_storage.size(row.content.name)
+
+
+class Intake:
+    """The files of one submit: `take` stores the uploads among validated parameters, `rows` are what to save.
+
+    `discard` removes what was stored, for a submit that failed after all.
+    """
+
+    def __init__(self, task_id: uuid.UUID, owner: User | None) -> None:
+        self.task_id = task_id
+        self.owner = owner
+        self.rows: list[TaskFile] = []
+        self.stored: list[str] = []
+
+    def take(self, names: Iterable[str], validated: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters with every upload and file id replaced by a StoredFile.
+
+        Raises ValidationError, field by field, for an id that is not there or not the owner's to use.
+        """
+        taken = dict(validated)
+        for name in names:
+            value = taken.get(name)
+            if isinstance(value, list):
+                taken[name] = [self._take_one(name, one) for one in value]
+            elif value is not None:
+                taken[name] = self._take_one(name, value)
+        return taken
+
+    def _take_one(self, parameter: str, value: UploadedFile[Any] | StoredFile | uuid.UUID) -> StoredFile:
+        if isinstance(value, UploadedFile):
+            row = TaskFile(name=Path(value.name or "file").name)
+            _put(row, value)
+            self.stored.append(row.content.name)
+        else:
+            former = self._usable(parameter, value.id if isinstance(value, StoredFile) else value)
+            # The same content under a row of its own: it stays until the last row that names it goes.
+            row = TaskFile(name=former.name, content=former.content.name, size=former.size)
+        row.task_id, row.kind, row.parameter = self.task_id, TaskFile.Kind.INPUT, parameter
+        row.content_type = content_type_of(row.name)
+        self.rows.append(row)
+        return as_stored(row)
+
+    def _usable(self, parameter: str, file_id: uuid.UUID) -> TaskFile:
+        usable = TaskFile.objects.published()
+        if self.owner is not None:
+            usable = usable.filter(task__in=Task.objects.visible_to(self.owner))
+        try:
+            return usable.get(pk=file_id)
+        except TaskFile.DoesNotExist:
+            raise ValidationError({parameter: [f"There is no file {file_id}."]}) from None
+
+    def discard(self) -> None:
+        for name in self.stored:
+            default_storage.delete(name)
+
+
+def forget(rows: Iterable[TaskFile]) -> None:
+    """Remove the contents of deleted rows once that is committed, but for what another row names too."""
+    names = {row.content.name for row in rows}
+
+    def remove() -> None:
+        kept = set(TaskFile.objects.filter(content__in=names).values_list("content", flat=True))
+        for name in names - kept:
+            default_storage.delete(name)
+
+    transaction.on_commit(remove)

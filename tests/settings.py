@@ -1,0 +1,12 @@
+"""TaskHub's settings with a data folder of the test run's own."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ["TASKHUB_DATA_DIR"] = tempfile.mkdtemp(prefix="taskhub-tests-")
+
+from taskhub.settings import *  # noqa: F403
+
+Path(STATIC_ROOT).mkdir()  # noqa: F405 - WhiteNoise warns of a missing folder
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
