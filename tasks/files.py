@@ -99,7 +99,7 @@ class Intake:
         if isinstance(value, UploadedFile):
             row = TaskFile(name=Path(value.name or "file").name)
             _put(row, value)
-            self.stored.append(row.content.name)
+            self.stored.append(str(row.content.name))
         else:
             former = self._usable(parameter, value.id if isinstance(value, StoredFile) else value)
             # The same content under a row of its own: it stays until the last row that names it goes.
@@ -125,7 +125,7 @@ class Intake:
 
 def forget(rows: Iterable[TaskFile]) -> None:
     """Remove the contents of deleted rows once that is committed, but for what another row names too."""
-    names = {row.content.name for row in rows}
+    names = {str(row.content.name) for row in rows}
 
     def remove() -> None:
         kept = set(TaskFile.objects.filter(content__in=names).values_list("content", flat=True))

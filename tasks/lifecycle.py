@@ -117,7 +117,7 @@ def submit_many(submissions: Iterable[Submission], *, by: User | None = None) ->
     """
     submissions = list(submissions)
     prepared: list[Prepared] = []
-    errors: dict[int, Any] = {}
+    errors: dict[Any, Any] = {}
     try:
         for position, submission in enumerate(submissions):
             try:
@@ -150,7 +150,7 @@ def prepare(submission: Submission, by: User | None) -> Prepared:
         raise ValidationError({"task_type": [f"Unknown task type {submission.task_type!r}. Known: {known}."]}) from None
     _check_options(submission)
     now = timezone.now()
-    task = Task(id=new_id(), task_type=kind.name, owner_id=by and by.pk, created_at=now)
+    task = Task(id=new_id(), task_type=kind.name, owner_id=by.pk if by else None, created_at=now)
     intake = files.Intake(task.id, by)
     try:
         validated = kind.validate(submission.parameters or {})

@@ -302,12 +302,12 @@ class TaskFile(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name = self.name[-255:]
+        super().save(*args, **kwargs)
+
     @property
     def suffix(self) -> str:
         """The name's ending, if it is a short plain one."""
         ending = self.name.rpartition(".")[2].lower() if "." in self.name else ""
         return f".{ending}" if ending.isascii() and ending.isalnum() and len(ending) <= 8 else ""
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.name = self.name[-255:]
-        super().save(*args, **kwargs)
