@@ -1,0 +1,26 @@
+"""How gunicorn serves TaskHub, under `manage.py up` and by hand: `gunicorn -c taskhub/gunicorn.py taskhub.wsgi`."""
+
+import os
+
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskhub.settings")
+
+# Two processes, so that one busy with a large upload does not slow the other's pages.
+workers = 2
+worker_class = "gthread"
+threads = 8
+# Loaded once and forked: less memory, and a killed process has its successor at once.
+preload_app = True
+worker_tmp_dir = str(settings.TEMPORARY_DIR)
+
+# With gthread this judges a process's main loop, not a request: an upload may take hours. It is long because the loop
+# also stands still while another thread keeps the interpreter, or the disk is busy.
+timeout = 120
+# An open page asks again every 2 seconds: its connection is kept.
+keepalive = 15
+graceful_timeout = 10
+
+loglevel = "warning"
+# Its socket would lie outside the data folder.
+control_socket_disable = True
