@@ -51,8 +51,10 @@ class ItemRecord:
 class Recorder(Protocol):
     """Whoever records what a handler reports: the worker's pulse, or a list in a test.
 
-    Each method may raise TaskInterrupted.
+    Each method may raise TaskInterrupted, but not while it is `held`: then a step is under way that must not be cut.
     """
+
+    held: bool
 
     def checkpoint_now(self) -> None:
         """Raise TaskInterrupted if the task is to stop."""
@@ -98,6 +100,10 @@ class Item(Generic[T]):
     def state(self) -> str:
         return self._record.state
 
+    def begin(self) -> None:
+        """It is under way: should the worker die now, it is unknown, not repeated."""
+        self._say(State.WORKING)
+
     def done(self, detail: Any = None) -> None:
         self._say(State.DONE, detail)
 
@@ -107,6 +113,10 @@ class Item(Generic[T]):
     def unknown(self, error: str, detail: Any = None) -> None:
         """Nobody can tell whether it was done: it is never repeated by itself."""
         self._say(State.UNKNOWN, detail, error)
+
+    def postpone(self, reason: str) -> None:
+        """It was not done, for this reason, and may be begun again, in this try or the next."""
+        self._say(State.PENDING, error=reason)
 
     def commit(self) -> None:
         """Return once the item's state is stored for good: before and after what must not happen twice."""
@@ -130,7 +140,7 @@ class Item(Generic[T]):
 
 @dataclass
 class TaskContext:
-    """What a handler is given beside its parameters."""
+    """What a handler is given beside its parameters. `records` tells of every item so far how it stands."""
 
     task_id: uuid.UUID
     recorder: Recorder
@@ -138,6 +148,7 @@ class TaskContext:
     restored: Any = None
     retry_items: frozenset[str] = frozenset()
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("tasks.handler"))
+    records: list[ItemRecord] = field(default_factory=list)
 
     def progress(self, percent: float | None = None, message: str | None = None) -> None:
         """Say how far the task is: `percent` from 0 to 100, `message` in a few words. May be called without end."""
@@ -188,6 +199,19 @@ class TaskContext:
             self.recorder.on_interrupt(None)
 
     @contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """Within this block an interrupt waits for its end: for a step that must not be cut in half.
+
+        Keep it short: ten seconds after it was to stop, a worker is killed all the same.
+        """
+        self.recorder.held = True
+        try:
+            yield
+        finally:
+            self.recorder.held = False
+        self.recorder.checkpoint_now()
+
+    @contextmanager
     def temporary_folder(self) -> Iterator[Path]:
         """A folder in the data folder, gone after the block."""
         with tempfile.TemporaryDirectory(dir=settings.TEMPORARY_DIR, prefix="task-") as folder:
@@ -212,6 +236,7 @@ class TaskContext:
                 record = ItemRecord(len(mine), name)
                 fresh.append(record)
             mine[name] = (value, record)
+        self.records += [record for _, record in mine.values()]
         if fresh:
             self.recorder.add_items(fresh)
         yield from self._work(mine)
@@ -220,11 +245,11 @@ class TaskContext:
         for number, (value, record) in enumerate(mine.values()):
             item = Item(value, record, self.recorder)
             if record.state == State.WORKING:
-                item.unknown("Its worker died while it was under way.")
+                item.unknown("The worker stopped while this was under way.")
             if record.state != State.PENDING:
                 continue
             self.progress(100 * number / len(mine))
-            item._say(State.WORKING)
+            item.begin()
             yield item
             if item.state == State.WORKING:
                 item.done()

@@ -5,6 +5,7 @@ Each move is one UPDATE that names the statuses it may start from. One row chang
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -236,12 +237,14 @@ def retry(task: Task, *, by: User | None = None, items: str = "", **options: Any
     """A new task of the same type and parameters, for a FAILED or CANCELLED one.
 
     It waits until the old one's worker has let go. `items` names the states of the old one's items to do again
-    ("failed", "failed,unknown"); with it, a task that succeeded may be retried too.
+    ("failed", "failed,unknown"); with it, a task that succeeded may be retried too. Where it is left out, the task
+    type says which, if the old task got so far as to have items.
     """
     with transaction.atomic():
         old = Task.objects.select_for_update().get(pk=task.pk)
         if old.status not in TRANSITIONS["retry"].sources and not (items and old.is_final):
             raise TransitionRefused("retry", old)
+        items = items or _items_to_repeat(old)
         known: dict[str, Any] = {
             "name": old.name,
             "queue": old.queue,
@@ -257,6 +260,14 @@ def retry(task: Task, *, by: User | None = None, items: str = "", **options: Any
         if items:
             _copy_items(old, new, items.split(","))
         return new
+
+
+def _items_to_repeat(old: Task) -> str:
+    """What a plain retry does again: everything, unless the type says that what was done must not happen twice."""
+    with contextlib.suppress(registry.UnknownTaskType):
+        states = registry.get(old.task_type).retry_items
+        return states if states and old.items.exists() else ""
+    return ""
 
 
 def _copy_items(old: Task, new: Task, states: list[str]) -> None:

@@ -55,6 +55,8 @@ class TaskType:
     in seconds, and doubles with each further one; `memory_mb` limits by how much a try may grow its worker's memory.
     `make_name` gives a task's name from its parameters, `summarize` one line for the task list from its result.
     `sample` gives parameters that show the type at work; a file among them is a pair of a name and its bytes.
+    `retry_items` names the states of a task's items that its plain retry does again ("pending,failed"): for work that
+    must not happen twice. `preview` gives from parameters what `preview_template` shows before they are submitted.
     """
 
     name: str
@@ -71,6 +73,9 @@ class TaskType:
     make_name: Callable[[Mapping[str, Any]], str] | None = None
     summarize: Callable[[Any], str] | None = None
     sample: Callable[[], Mapping[str, Any]] | None = None
+    retry_items: str = ""
+    preview: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    preview_template: str = ""
     hidden: bool = False  # not offered on the pages
 
     @cached_property

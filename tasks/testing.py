@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
 
 from tasks import registry
 from tasks.context import Fail, ItemRecord, TaskContext, TaskInterrupted
@@ -29,10 +31,11 @@ class MemoryRecorder:
     flushes: int = 0
     interrupt_after: int | None = None
     reports: int = 0
+    held: bool = False
 
     def checkpoint_now(self) -> None:
         self.reports += 1
-        if self.interrupt_after is not None and self.reports > self.interrupt_after:
+        if self.interrupt_after is not None and self.reports > self.interrupt_after and not self.held:
             raise TaskInterrupted
 
     def progress(self, percent: float | None, message: str | None) -> None:
@@ -103,11 +106,14 @@ def run_handler(
     recorder: MemoryRecorder | None = None,
     restored: Any = None,
     attempt: int = 1,
+    retry_items: Iterable[str] = (),
 ) -> HandlerRun:
     """Validate the parameters and run the handler here and now, without a database row.
 
-    A file parameter takes a Path, or a pair of a name and its bytes. Raises ValidationError for parameters that a
-    submit would refuse, and whatever the handler raises but Fail, whose sentence is `failed`.
+    A file parameter takes a Path, or a pair of a name and its bytes. The `recorder` of an earlier run lets this one
+    resume that one's items; with `retry_items` it is a retry of just the items that the recorder holds.
+    Raises ValidationError for parameters that a submit would refuse, and whatever the handler raises but Fail, whose
+    sentence is `failed`.
     """
     kind = registry.get(task_type)
     recorder = recorder or MemoryRecorder()
@@ -115,7 +121,9 @@ def run_handler(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         given = {name: _given(kind, name, value, folder) for name, value in (parameters or {}).items()}
         validated = kind.validate(given)
-        context = TaskContext(uuid.uuid4(), recorder, attempt=attempt, restored=restored)
+        for name in kind.file_parameters.keys() & validated.keys():
+            validated[name] = _received(validated[name], folder)
+        context = TaskContext(uuid.uuid4(), recorder, attempt, restored, frozenset(retry_items))
         try:
             return HandlerRun(kind.handler(context, **validated), None, recorder)
         except Fail as failure:
@@ -129,10 +137,19 @@ def _given(kind: registry.TaskType, name: str, value: Any, folder: Path) -> Any:
     return _stored(value, folder) if isinstance(parameter, FileParameter) else value
 
 
-def _stored(value: Path | tuple[str, bytes], folder: Path) -> StoredFile:
+def _received(value: Any, folder: Path) -> Any:
+    """What a parameter made an upload of, as a submit stores it."""
+    if isinstance(value, UploadedFile):
+        return _stored((value.name or "file", value.read()), folder)
+    return value
+
+
+def _stored(value: Any, folder: Path) -> Any:
     file_id = uuid.uuid4()
     if isinstance(value, Path):
         return StoredFile(file_id, value.name, value, value.stat().st_size, content_type_of(value.name))
+    if not isinstance(value, tuple):
+        return value
     name, content = value
     path = folder / f"{file_id}{Path(name).suffix}"
     path.write_bytes(content)
