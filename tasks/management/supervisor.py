@@ -27,21 +27,19 @@ PR_SET_PDEATHSIG = 1
 class Signals:
     """Signals as something to wait for; `stop_requests` counts those that ask to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: socket.socket) -> None:
         self.stop_requests = 0
         self._last_request = 0.0
-        self._reader, self._writer = socket.socketpair()
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
+        self._reader = reader
 
     def wait(self, seconds: float) -> None:
         """Return when a signal has come, or after so many seconds."""
         if select.select([self._reader], [], [], seconds)[0]:
             for number in self._reader.recv(4096):
                 if number in STOP_SIGNALS:
-                    self._count_request(time.monotonic())
+                    self.count_request(time.monotonic())
 
-    def _count_request(self, now: float) -> None:
+    def count_request(self, now: float) -> None:
         if not self.stop_requests or now - self._last_request >= SECOND_REQUEST_AFTER:
             self.stop_requests += 1
             self._last_request = now
@@ -50,18 +48,20 @@ class Signals:
 @contextlib.contextmanager
 def caught_signals() -> Iterator[Signals]:
     """Within this block signals only wake whoever waits for them."""
-    signals = Signals()
-    signal.set_wakeup_fd(signals._writer.fileno(), warn_on_full_buffer=False)
     caught = {*STOP_SIGNALS, signal.SIGCHLD}
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # under nohup it goes on when its terminal closes
         caught.remove(signal.SIGHUP)
-    former = {number: signal.signal(number, lambda *_: None) for number in caught}
-    try:
-        yield signals
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(-1)
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        former = {number: signal.signal(number, lambda *_: None) for number in caught}
+        try:
+            yield Signals(reader)
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(-1)
 
 
 def die_with(parent: int) -> None:
