@@ -1,6 +1,7 @@
 """The one place that knows everybody: autodiscovery, checks, connecting signals."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -9,4 +10,7 @@ class TasksConfig(AppConfig):
     verbose_name = "TaskHub"
 
     def ready(self) -> None:
+        from tasks.checks import check_database
+
+        register(check_database)
         autodiscover_modules("handlers")
