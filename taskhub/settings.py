@@ -71,6 +71,7 @@ def kept_secret(path: Path) -> str:
 
 # Core settings
 
+VERSION = "1.0.0"
 SECRET_KEY = env.str("TASKHUB_SECRET_KEY", default="") or kept_secret(DATA_DIR / "secret_key")
 DEBUG = flag("TASKHUB_DEBUG")
 ACCESS = one_of("TASKHUB_ACCESS", "local", "login")
@@ -101,10 +102,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tasks.middleware.RequestIdMiddleware",
+    "tasks.middleware.PrivateMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tasks.access.AccessMiddleware",  # before what asks for the host: a wrong one gets a sentence
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -225,6 +229,7 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(OUTBOX_DIR)
 EMAIL_TIMEOUT = number("TASKHUB_EMAIL_TIMEOUT", 30, least=1)
+MAX_RECIPIENTS = number("TASKHUB_MAX_RECIPIENTS", 10_000, least=1)
 DEFAULT_FROM_EMAIL = env.str("TASKHUB_EMAIL_FROM", default="TaskHub <taskhub@localhost>")
 
 # The engine
@@ -258,14 +263,27 @@ Q_CLUSTER = {
 # The API
 
 REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tasks.access.LocalAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser", "tasks.api.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "tasks.api.errors.handle",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "TaskHub",
     "DESCRIPTION": "One place for background work.",
-    "VERSION": "1.0.0",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
@@ -275,8 +293,9 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request_id": {"()": "tasks.middleware.RequestIdFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}]: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "tasks": {"level": env.str("TASKHUB_LOG_LEVEL", default="INFO").upper()},

@@ -97,6 +97,11 @@ class Item(Generic[T]):
         return self._record.key
 
     @property
+    def position(self) -> int:
+        """Its place in the handler's list, from 0."""
+        return self._record.position
+
+    @property
     def state(self) -> str:
         return self._record.state
 
@@ -217,11 +222,14 @@ class TaskContext:
         with tempfile.TemporaryDirectory(dir=settings.TEMPORARY_DIR, prefix="task-") as folder:
             yield Path(folder)
 
-    def items(self, values: Iterable[T], *, key: Callable[[T], str] = str) -> Iterator[Item[T]]:
+    def items(
+        self, values: Iterable[T], *, key: Callable[[T], str] = str, begin: bool = True
+    ) -> Iterator[Item[T]]:
         """One item a value, known by `key`; what an earlier try of this task has done is left out.
 
         What was in flight when an earlier try's process died becomes `unknown` and is left out too. An item for which
         the handler says nothing is done when it asks for the next one. Two values of one key are one item.
+        With `begin=False` an item stays pending until the handler says `begin`, so that the time before is not unknown.
         """
         values = list(values)
         known = self.recorder.items()
@@ -239,9 +247,9 @@ class TaskContext:
         self.records += [record for _, record in mine.values()]
         if fresh:
             self.recorder.add_items(fresh)
-        yield from self._work(mine)
+        yield from self._work(mine, begin)
 
-    def _work(self, mine: dict[str, tuple[T, ItemRecord]]) -> Iterator[Item[T]]:
+    def _work(self, mine: dict[str, tuple[T, ItemRecord]], begin: bool) -> Iterator[Item[T]]:
         for number, (value, record) in enumerate(mine.values()):
             item = Item(value, record, self.recorder)
             if record.state == State.WORKING:
@@ -249,7 +257,8 @@ class TaskContext:
             if record.state != State.PENDING:
                 continue
             self.progress(100 * number / len(mine))
-            item.begin()
+            if begin:
+                item.begin()
             yield item
             if item.state == State.WORKING:
                 item.done()
