@@ -1,8 +1,25 @@
 """Every URL of TaskHub."""
 
+from csp.constants import UNSAFE_INLINE
+from csp.decorators import csp_update
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularSwaggerSplitView
+
+from tasks.api import hub
+
+# Swagger UI writes `style` elements; its script comes from its own address, as the policy asks.
+docs = csp_update({"style-src": [UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="api:schema"))
+docs.login_required = True  # type: ignore[attr-defined]  # a stranger is led to the sign-in page, as from any page
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/", include("tasks.api.urls")),
+    path("docs", docs, name="docs"),
+    path("docs/", docs),
+    path("livez", hub.livez, name="livez"),
+    path("livez/", hub.livez),
+    path("readyz", hub.readyz, name="readyz"),
+    path("readyz/", hub.readyz),
+    path("", include("tasks.web.urls")),
 ]

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
@@ -315,10 +315,13 @@ def note(by: User | None, task: Task, action: int, message: str) -> None:
     )
 
 
-def find(task_id: str | uuid.UUID, among: QuerySet[Task]) -> Task:
-    """The task of this id among these. Raises Task.DoesNotExist, also for what is no id at all."""
+Row = TypeVar("Row", bound=Model)
+
+
+def find(row_id: str | uuid.UUID, among: QuerySet[Row]) -> Row:
+    """The task or file of this id among these. Raises its DoesNotExist, also for what is no id at all."""
     try:
-        key = task_id if isinstance(task_id, uuid.UUID) else uuid.UUID(task_id)
+        key = row_id if isinstance(row_id, uuid.UUID) else uuid.UUID(row_id)
     except (ValueError, AttributeError, TypeError):
-        raise Task.DoesNotExist from None
+        raise cast(Any, among.model).DoesNotExist from None
     return among.get(pk=key)

@@ -1,0 +1,75 @@
+"""The one translation of refusals and faults into the API's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.db import OperationalError
+from django.utils.translation import gettext as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from tasks.lifecycle import TransitionRefused
+from tasks.models import Task, TaskFile
+from tasks.problems import MEDIA_TYPE, problem
+
+
+class TooLarge(exceptions.APIException):
+    status_code = 413
+    default_detail = "The request is too large."
+
+
+class Away(exceptions.APIException):
+    status_code = 503
+    default_detail = "The database cannot be reached. Try again in a moment."
+
+
+def translated(fault: Exception) -> Exception:
+    """The fault as one of Django REST framework's, if it has a meaning for the client."""
+    match fault:
+        case TransitionRefused():
+            return exceptions.ParseError(str(fault))
+        case Task.DoesNotExist() | TaskFile.DoesNotExist():
+            return exceptions.NotFound(_("There is no such task or file."))
+        case RequestDataTooBig() | TooManyFieldsSent() | TooManyFilesSent():
+            return TooLarge()
+        case OperationalError():
+            return Away()
+    return fault
+
+
+def handle(fault: Exception, context: dict[str, Any]) -> Response | None:
+    """Django REST framework's hook: every refusal is a problem, a fault of ours stays one (500)."""
+    fault = translated(fault)
+    response = exception_handler(fault, context)
+    if response is None:
+        return None
+    if isinstance(fault, exceptions.ValidationError):
+        response.status_code = 422
+        response.data = problem(422, first_sentence(fault.detail), fault.detail)
+    else:
+        response.data = problem(response.status_code, str(getattr(fault, "detail", response.data.get("detail", ""))))
+    renderer = getattr(context["request"], "accepted_renderer", None)
+    if renderer is None or renderer.format == "json":
+        response.content_type = MEDIA_TYPE
+    return response
+
+
+def first_sentence(errors: Any) -> str:
+    """The first fault in words, with the way to its field: `parameters.num_rows: Must be at least 1.`"""
+    path, sentence = next(_sentences(errors, ()), ((), _("The request is not valid.")))
+    return f"{'.'.join(path)}: {sentence}" if path else sentence
+
+
+def _sentences(errors: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(errors, dict):
+        for name, inner in errors.items():
+            yield from _sentences(inner, path if name == "non_field_errors" else (*path, str(name)))
+    elif isinstance(errors, list | tuple):
+        for inner in errors:
+            yield from _sentences(inner, path)
+    else:
+        yield path, str(errors)

@@ -1,0 +1,160 @@
+"""What goes in and out of the API, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from tasks.masking import masked
+from tasks.models import Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
+
+
+class TaskSerializer(serializers.ModelSerializer[Task]):
+    """A task. The first eight fields are the contract with the clients of old; the others came with TaskHub."""
+
+    owner = serializers.CharField(source="owner.username", default=None, help_text=_("The owner's user name."))
+    retry_of = serializers.UUIDField(source="retry_of_id", allow_null=True, help_text=_("The task this one retries."))
+    parameters = serializers.SerializerMethodField(help_text=_("As they were validated; secrets are masked."))
+    stopping = serializers.BooleanField(
+        source="is_stopping", help_text=_("Cancelled, and its worker has not let go of it yet.")
+    )
+
+    class Meta:
+        model = Task
+        fields = [
+            "id",
+            "task_type",
+            "status",
+            "created_at",
+            "started_at",
+            "completed_at",
+            "result_data",
+            "error_message",
+            "progress",
+            "progress_message",
+            "name",
+            "parameters",
+            "queue",
+            "priority",
+            "run_at",
+            "waits_for",
+            "attempts",
+            "max_attempts",
+            "losses",
+            "max_losses",
+            "timeout",
+            "owner",
+            "retry_of",
+            "stopping",
+            "version",
+        ]
+        read_only_fields = fields
+
+    def get_parameters(self, task: Task) -> dict[str, Any]:
+        return masked(task.parameters)
+
+
+class SubmitSerializer(serializers.Serializer[Any]):
+    """A task to submit. What may be left out may also be null."""
+
+    task_type = serializers.CharField(max_length=64, help_text=_("One of the task types."))
+    parameters = serializers.JSONField(
+        required=False, allow_null=True, help_text=_("What the task type takes; see its schema.")
+    )
+    name = serializers.CharField(
+        required=False, allow_null=True, allow_blank=True, max_length=200, help_text=_("What people know it by.")
+    )
+    queue = serializers.CharField(required=False, allow_null=True, max_length=40, help_text=_("The line it waits in."))
+    priority = serializers.IntegerField(
+        required=False, allow_null=True, min_value=-1000, max_value=1000, help_text=_("Higher comes first.")
+    )
+    run_at = serializers.DateTimeField(required=False, allow_null=True, help_text=_("Not before this time."))
+    max_attempts = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=100, help_text=_("How often it may be tried.")
+    )
+
+    def validate_parameters(self, value: Any) -> dict[str, Any]:
+        if value is not None and not isinstance(value, dict):
+            raise serializers.ValidationError(_("Parameters must be an object."))
+        return value or {}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        given = super().to_internal_value(data)
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class RetrySerializer(serializers.Serializer[Any]):
+    """How to retry a task."""
+
+    items = serializers.ChoiceField(
+        choices=["failed", "unknown", "failed,unknown"],
+        required=False,
+        allow_null=True,
+        help_text=_("Do again just the items that ended so; without it, the whole task."),
+    )
+
+
+class CancelledSerializer(serializers.Serializer[Any]):
+    message = serializers.CharField()
+    task_id = serializers.UUIDField()
+
+
+class LogLineSerializer(serializers.ModelSerializer[TaskLogLine]):
+    class Meta:
+        model = TaskLogLine
+        fields = ["seq", "at", "level", "message"]
+
+
+class FileSerializer(serializers.ModelSerializer[TaskFile]):
+    url = serializers.SerializerMethodField(help_text=_("Where to download it."))
+
+    class Meta:
+        model = TaskFile
+        fields = ["id", "name", "kind", "parameter", "size", "content_type", "created_at", "url"]
+
+    def get_url(self, file: TaskFile) -> str:
+        return reverse("api:file", args=[file.pk])
+
+
+class ItemSerializer(serializers.ModelSerializer[TaskItem]):
+    class Meta:
+        model = TaskItem
+        fields = ["position", "key", "state", "detail", "error"]
+
+
+class AttemptSerializer(serializers.ModelSerializer[TaskAttempt]):
+    """A try that did not finish its task. The traceback is for staff."""
+
+    class Meta:
+        model = TaskAttempt
+        fields = ["outcome", "started_at", "ended_at", "worker", "hostname", "error", "traceback"]
+
+    def to_representation(self, attempt: TaskAttempt) -> dict[str, Any]:
+        shown = super().to_representation(attempt)
+        if not self.context["request"].user.is_staff:
+            shown["traceback"] = ""
+        return shown
+
+
+class TaskTypeSerializer(serializers.Serializer[Any]):
+    """A task type and what it takes."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    description = serializers.CharField()
+    hidden = serializers.BooleanField(help_text=_("Not offered on the pages."))
+    max_attempts = serializers.IntegerField()
+    parameters = serializers.JSONField(help_text=_("A JSON Schema (2020-12)."))
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    """How TaskHub is. A stranger is told the first two alone."""
+
+    status = serializers.ChoiceField(choices=["healthy"])
+    queue_running = serializers.BooleanField(help_text=_("Whether a cluster is alive that runs tasks."))
+    total_tasks = serializers.IntegerField(required=False, help_text=_("How many tasks you may see."))
+    version = serializers.CharField(required=False)
+    time = serializers.DateTimeField(required=False)

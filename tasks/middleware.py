@@ -1,0 +1,62 @@
+"""What every answer carries: a request id, no permission to store it, and a content policy that fits it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from csp.constants import SELF, UNSAFE_INLINE
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+REQUEST_ID = ContextVar("request_id", default="-")
+GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+# The admin and the browsable API carry `style` attributes and fonts of their own.
+FOREIGN_PAGES = {"style-src-attr": [UNSAFE_INLINE], "font-src": [SELF]}
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class RequestIdMiddleware:
+    """Each request has an id, the client's own if it sent a decent one: in the answer, in the logs, on error pages."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        request.id = request_id  # type: ignore[attr-defined]
+        # Left set: Django logs a refusal after all middleware is through. The next request sets its own.
+        REQUEST_ID.set(request_id)
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives every log record the id of the request it was written in, or `-`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = REQUEST_ID.get()
+        return True
+
+
+class PrivateMiddleware:
+    """What a person sees is kept by nobody on the way, and by no other site."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        renderer = getattr(response, "accepted_renderer", None)
+        if request.path.startswith("/admin/") or getattr(renderer, "format", "") == "api":
+            response._csp_update = FOREIGN_PAGES  # type: ignore[attr-defined]
+        return response
