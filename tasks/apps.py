@@ -1,5 +1,7 @@
 """The one place that knows everybody: autodiscovery, checks, connecting signals."""
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
@@ -10,7 +12,22 @@ class TasksConfig(AppConfig):
     verbose_name = "TaskHub"
 
     def ready(self) -> None:
+        from tasks import lifecycle
         from tasks.checks import check_database
 
         register(check_database)
         autodiscover_modules("handlers")
+        lifecycle.submitted.connect(_tell_of_submitted, dispatch_uid="wakeup")
+        lifecycle.cancelled.connect(_tell_of_cancelled, dispatch_uid="wakeup")
+
+
+def _tell_of_submitted(sender: Any, *, count: int, due: Any, **kwargs: Any) -> None:
+    from tasks.engine import wakeup
+
+    wakeup.tell(wakeup.News(ready=count, due=due))
+
+
+def _tell_of_cancelled(sender: Any, **kwargs: Any) -> None:
+    from tasks.engine import wakeup
+
+    wakeup.tell(wakeup.News(cancelled=True))

@@ -1,0 +1,49 @@
+"""What this machine can tell of its processes."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from django.conf import settings
+
+MARK = "TASKHUB_CLUSTER"  # in the environment of whatever a cluster's workers start
+
+
+@functools.cache
+def identity() -> str:
+    """What names the set of processes we share: boot id and pid namespace, or TASKHUB_HOST."""
+    if settings.HOST:
+        return settings.HOST
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    return socket.gethostname()
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take the exclusive lock of an open file, if nobody holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def processes() -> Iterator[int]:
+    """The pids of this namespace."""
+    if sys.platform == "linux":
+        yield from (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def carries(pid: int, cluster: str) -> bool:
+    """Whether a process was started by a worker of this cluster: a pid may have been given to another since."""
+    with suppress(OSError):
+        return f"{MARK}={cluster}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return False

@@ -1,0 +1,233 @@
+"""The engine's moves that both databases write alike: start, end, give back, lose, renew.
+
+Each is one guarded UPDATE that names the statuses it may start from and the claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Min, QuerySet
+from django.utils import timezone
+
+from tasks.engine.outcome import Claimed, Move, Outcome
+from tasks.lifecycle import TRANSITIONS
+from tasks.models import Cluster, Queue, Status, Task, TaskAttempt, WaitsFor
+
+UNHELD: dict[str, Any] = {"claim": None, "cluster": None, "worker": None}
+FRESH: dict[str, Any] = {"status": Status.PENDING, "started_at": None, "progress": 0, "progress_message": ""}
+
+# In the order of Claimed's fields.
+CLAIMED_COLUMNS = (
+    "id, claim, task_type, parameters, parameters_digest, timeout, attempts, max_attempts, losses, retry_items,"
+    " checkpoint, priority, run_at"
+)
+CLAIM_MASK = 2**62 - 1
+
+
+def sources(move: Move) -> list[Status]:
+    return list(TRANSITIONS[move.value].sources)
+
+
+class Store:
+    """What differs between the databases: `claim`, `succeed`, the clock, what a connection needs."""
+
+    vendor = ""
+
+    def prepare_connection(self) -> None:
+        """Set up the connection of a pulse or sentinel."""
+
+    def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
+        """Take up to `limit` ready tasks of a queue, in the order they are to run.
+
+        Only the foremost tasks whose types are in `fast` are taken ahead; with `one`, the very first whatever its type.
+        """
+        raise NotImplementedError
+
+    def succeed(self, outcomes: Sequence[Outcome]) -> int:
+        """Write many successes, in one statement where the database can. Gives the number of rows changed."""
+        raise NotImplementedError
+
+    def now(self) -> Any:
+        """The clock that leases are judged by."""
+        raise NotImplementedError
+
+    # --- claims
+
+    def open_queues(self) -> list[str]:
+        """The queues that a cluster of this process's settings takes tasks from now."""
+        rows = Queue.objects.filter(paused_at=None)
+        if settings.QUEUES:
+            rows = rows.filter(name__in=settings.QUEUES)
+        return list(rows.order_by("name").values_list("name", flat=True))
+
+    def start(self, claimed: Claimed, began: datetime) -> bool:
+        """RUNNING, before the handler runs. False: it was cancelled or taken meanwhile, and is to be dropped."""
+        held = Task.objects.filter(pk=claimed.id, claim=claimed.claim, status__in=TRANSITIONS["start"].sources)
+        return bool(held.update(status=Status.RUNNING, started_at=began, version=F("version") + 1))
+
+    def held_by(self, cluster: str, worker: int | None = None) -> QuerySet[Task]:
+        held = Task.objects.filter(cluster=cluster, claim__isnull=False)
+        return held if worker is None else held.filter(worker=worker)
+
+    def cancelled_claims(self, cluster: str) -> set[int]:
+        """The claims of this cluster whose tasks were cancelled and have not let go yet."""
+        held = self.held_by(cluster).filter(status=Status.CANCELLED)
+        return {claim for claim in held.values_list("claim", flat=True) if claim}
+
+    # --- the ends of a claim
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Write outcomes within the caller's transaction. What its claim no longer covers changes nothing."""
+        # In id order: two writers of overlapping rows would otherwise wait for each other.
+        outcomes = sorted(outcomes, key=lambda outcome: outcome.claimed.id)
+        successes = [outcome for outcome in outcomes if outcome.move is Move.SUCCEED]
+        if successes and self.succeed(successes) < len(successes):
+            self._let_go([outcome.claimed for outcome in successes])
+        self._let_go([outcome.claimed for outcome in outcomes if outcome.move is Move.LET_GO])
+        self.give_back([outcome.claimed for outcome in outcomes if outcome.move is Move.GIVE_BACK])
+        for outcome in outcomes:
+            if outcome.move in (Move.FAIL, Move.TRY_AGAIN_LATER):
+                self._write_failure(outcome)
+
+    def _write_failure(self, outcome: Outcome) -> None:
+        claimed = outcome.claimed
+        values: dict[str, Any] = {"error_message": outcome.error, "attempts": F("attempts") + 1, **UNHELD}
+        if outcome.move is Move.FAIL:
+            values |= {"status": Status.FAILED, "started_at": outcome.began, "completed_at": outcome.ended}
+        else:
+            values |= FRESH | {"run_at": outcome.run_at, "waits_for": WaitsFor.TIME}
+        held = Task.objects.filter(pk=claimed.id, claim=claimed.claim, status__in=sources(outcome.move))
+        if not held.update(version=F("version") + 1, **values):
+            self._let_go([claimed])
+            return
+        TaskAttempt.objects.create(
+            task_id=claimed.uuid,
+            outcome=outcome.attempt_outcome,
+            started_at=outcome.began,
+            ended_at=outcome.ended or timezone.now(),
+            worker=None,
+            error=outcome.error,
+            traceback=outcome.traceback,
+        )
+
+    def give_back(self, claimed: Sequence[Claimed]) -> None:
+        """Back to PENDING, nothing counted; what was cancelled meanwhile is let go."""
+        if not claimed:
+            return
+        ids, claims = [one.id for one in claimed], [one.claim for one in claimed]
+        held = Task.objects.filter(pk__in=ids, claim__in=claims)
+        running = held.filter(status=Status.RUNNING).update(version=F("version") + 1, **FRESH, **UNHELD)
+        waiting = held.filter(status=Status.PENDING).update(**UNHELD)
+        if running + waiting < len(claimed):
+            self._let_go(claimed)
+
+    def _let_go(self, claimed: Sequence[Claimed]) -> None:
+        """Clear the claims of cancelled tasks, and let the retries go that wait for them."""
+        if not claimed:
+            return
+        ids, claims = [one.id for one in claimed], [one.claim for one in claimed]
+        held = Task.objects.filter(pk__in=ids, claim__in=claims, status=Status.CANCELLED)
+        if held.update(version=F("version") + 1, **UNHELD):
+            self._release_retries(ids)
+
+    def _release_retries(self, ids: Iterable[Any]) -> None:
+        waiting = Task.objects.filter(retry_of__in=ids, status=Status.PENDING, waits_for=WaitsFor.TASK)
+        waiting.filter(retry_of__claim=None).update(waits_for=WaitsFor.NOTHING, version=F("version") + 1)
+
+    # --- death
+
+    def release(self, held: QuerySet[Task], running: Iterable[int], why: str, *, counted: bool = True) -> int:
+        """Free what a dead process held; `running` are the claims its slots say it was running.
+
+        A running task counts a loss, unless the process was stopped on purpose (`counted` is False).
+        """
+        started = set(running)
+        rows = list(held.select_for_update().order_by("id"))
+        for task in rows:
+            claim = Claimed(task.pk, task.claim or 0, *[None] * 11)  # type: ignore[arg-type]
+            was_running = task.status == Status.RUNNING or task.claim in started
+            if task.status == Status.CANCELLED:
+                self._let_go([claim])
+            elif was_running and counted:
+                self._lose(task, why)
+            else:
+                self.give_back([claim])
+        return len(rows)
+
+    def _lose(self, task: Task, why: str) -> None:
+        losses, now = task.losses + 1, timezone.now()
+        values: dict[str, Any] = {"losses": losses, **UNHELD}
+        if losses >= task.max_losses:
+            error = f"Its worker died {losses} times, last {why}."
+            values |= {"status": Status.FAILED, "completed_at": now, "error_message": error}
+        else:
+            error = f"Its worker died {why}."
+            # The first loss is taken up again at once: the process, not the task, is the likelier culprit.
+            pause = timedelta(seconds=0 if losses == 1 else 2 ** (losses - 1))
+            values |= FRESH | {"run_at": now + pause, "waits_for": WaitsFor.TIME if pause else WaitsFor.NOTHING}
+        Task.objects.filter(pk=task.pk, claim=task.claim).update(version=F("version") + 1, **values)
+        TaskAttempt.objects.create(
+            task=task,
+            outcome=TaskAttempt.Outcome.LOST,
+            started_at=task.started_at,
+            worker=task.worker,
+            hostname=task.cluster.hostname
+            if Cluster.objects.filter(pk=task.cluster_id).exists() and task.cluster
+            else "",
+            error=error,
+        )
+
+    # --- time
+
+    def promote(self, limit: int = 1000) -> int:
+        """Make ready what its time has come for. Gives how many."""
+        with transaction.atomic():
+            due = Task.objects.filter(waits_for=WaitsFor.TIME, status=Status.PENDING, run_at__lte=timezone.now())
+            if connection.features.has_select_for_update_skip_locked:
+                due = due.select_for_update(skip_locked=True)
+            ids = list(due.order_by("run_at").values_list("pk", flat=True)[:limit])
+            if not ids:
+                return 0
+            held = Task.objects.filter(pk__in=ids, waits_for=WaitsFor.TIME, status=Status.PENDING)
+            return held.update(waits_for=WaitsFor.NOTHING, version=F("version") + 1)
+
+    def next_due(self) -> datetime | None:
+        """When the next task's time comes."""
+        timed = Task.objects.filter(waits_for=WaitsFor.TIME, status=Status.PENDING)
+        return timed.aggregate(due=Min("run_at"))["due"]
+
+    # --- clusters
+
+    def register(self, cluster: Cluster) -> None:
+        cluster.lease_expires_at = timezone.now() + timedelta(seconds=settings.LEASE)
+        cluster.save(force_insert=True)
+        self.renew(cluster.pk, [])
+
+    def renew(self, cluster: str, workers: list[dict[str, Any]]) -> bool:
+        """The heartbeat. False: the row is gone, somebody took this cluster for dead."""
+        lease = timedelta(seconds=settings.LEASE)
+        row = Cluster.objects.filter(pk=cluster)
+        return bool(row.update(renewed_at=self.now(), lease_expires_at=self.now() + lease, workers=workers))
+
+    def expired(self) -> QuerySet[Cluster]:
+        return Cluster.objects.filter(lease_expires_at__lt=self.now())
+
+    def bury(self, cluster: Cluster, why: str) -> int:
+        """Release all a dead cluster held and delete its row, in one transaction. Gives the number of tasks."""
+        with transaction.atomic():
+            if not Cluster.objects.select_for_update().filter(pk=cluster.pk).exists():
+                return 0
+            freed = self.release(self.held_by(cluster.pk), (), why)
+            Cluster.objects.filter(pk=cluster.pk).delete()
+        return freed
+
+    def retire(self, cluster: str) -> None:
+        """The orderly end of a cluster: nothing counted."""
+        with transaction.atomic():
+            self.release(self.held_by(cluster), (), "", counted=False)
+            Cluster.objects.filter(pk=cluster).delete()

@@ -1,0 +1,71 @@
+"""The engine's SQL for PostgreSQL: many writers, many hosts, the server's clock."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from tasks.engine.outcome import Claimed, Outcome
+from tasks.engine.store.base import CLAIM_MASK, CLAIMED_COLUMNS, Store
+
+CLAIM = """
+WITH picked AS MATERIALIZED (
+    SELECT id, task_type, losses, priority, run_at FROM tasks_task
+    WHERE queue = %(queue)s AND status = 'PENDING' AND claim IS NULL AND waits_for = ''
+    ORDER BY priority DESC, run_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), ranked AS (
+    SELECT id, row_number() OVER w AS place,
+           sum(CASE WHEN losses = 0 AND task_type = ANY(%(fast)s) THEN 0 ELSE 1 END) OVER w AS slow
+    FROM picked WINDOW w AS (ORDER BY priority DESC, run_at, id)
+)
+UPDATE tasks_task AS task
+SET claim = (uuid_hash_extended(task.id, %(seed)s) & {mask}) | 1, cluster_id = %(cluster)s, worker = %(worker)s
+FROM ranked
+WHERE task.id = ranked.id AND (slow = 0 OR (place = 1 AND %(one)s))
+  AND EXISTS (SELECT 1 FROM tasks_cluster WHERE id = %(cluster)s)
+RETURNING {columns}
+"""
+
+SUCCEED = """
+UPDATE tasks_task AS task SET status = 'SUCCESS', started_at = ended.began, completed_at = ended.ended,
+    result_data = ended.result::jsonb, error_message = NULL, progress = 100, progress_message = ended.message,
+    attempts = attempts + 1, claim = NULL, cluster_id = NULL, worker = NULL, waits_for = '', version = version + 1
+FROM (SELECT unnest(%s::timestamptz[]) AS began, unnest(%s::timestamptz[]) AS ended, unnest(%s::text[]) AS result,
+             unnest(%s::text[]) AS message, unnest(%s::uuid[]) AS id, unnest(%s::bigint[]) AS claim) AS ended
+WHERE task.id = ended.id AND task.claim = ended.claim AND task.status IN ('PENDING', 'RUNNING')
+"""
+
+
+class PostgresStore(Store):
+    vendor = "postgresql"
+
+    def now(self) -> Any:
+        return Now()
+
+    def prepare_connection(self) -> None:
+        with connection.cursor() as cursor:
+            # A pulse must not wait for ever behind somebody's open transaction: it has outcomes to write.
+            cursor.execute("SET lock_timeout = '3s'")
+
+    def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
+        values: dict[str, Any] = {
+            "queue": queue, "limit": limit, "fast": list(fast), "seed": secrets.randbits(62),
+            "cluster": cluster, "worker": worker, "one": one,
+        }  # fmt: skip
+        columns = ", ".join(f"task.{name.strip()}" for name in CLAIMED_COLUMNS.split(","))
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM.format(mask=CLAIM_MASK, columns=columns), values)
+            rows = cursor.fetchall()
+        claimed = [Claimed(*row) for row in rows]
+        claimed.sort(key=lambda task: (-task.priority, task.run_at, task.id))  # RETURNING has no order
+        return claimed
+
+    def succeed(self, outcomes: Sequence[Outcome]) -> int:
+        rows = [(o.began, o.ended, o.result, o.message, o.claimed.id, o.claimed.claim) for o in outcomes]
+        with connection.cursor() as cursor:
+            cursor.execute(SUCCEED, [list(column) for column in zip(*rows, strict=True)])
+            return cursor.rowcount

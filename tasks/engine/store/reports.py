@@ -1,0 +1,98 @@
+"""Writes what a handler reports while it runs: progress, log lines, files, items. All of it names the claim."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F, Max, Q
+from django.utils import timezone
+
+from tasks import files
+from tasks.engine.outcome import Claimed, Report, clean, clean_text
+from tasks.models import Status, Task, TaskFile, TaskItem, TaskLogLine
+
+
+def write_report(claimed: Claimed, report: Report, next_seq: int | None) -> int | None:
+    """Write a report within the caller's transaction, unless the claim is no longer held.
+
+    Gives the number of the task's next log line. It is asked of the database where `next_seq` is None.
+    """
+    held = Task.objects.filter(pk=claimed.id, claim=claimed.claim)
+    if not held.select_for_update().exists():
+        return next_seq
+    _write_progress(held, report)
+    if report.files:
+        TaskFile.objects.bulk_create(report.files, batch_size=500, ignore_conflicts=True)
+    if report.new_items or report.items:
+        _write_items(claimed, report)
+    if report.lines:
+        next_seq = _write_lines(claimed, report, next_seq)
+    return next_seq
+
+
+def _write_progress(held: Any, report: Report) -> None:
+    values: dict[str, Any] = {}
+    percent, message = report.progress or (None, None)
+    if percent is not None:
+        values["progress"] = percent
+    if message is not None:
+        values["progress_message"] = clean_text(message)[:200]
+    if report.has_checkpoint:
+        values["checkpoint"] = clean(report.checkpoint)
+    if values:
+        held.filter(status=Status.RUNNING).update(version=F("version") + 1, **values)
+
+
+def _write_items(claimed: Claimed, report: Report) -> None:
+    records = {record.key: record for record in report.new_items} | report.items
+    rows = [
+        TaskItem(
+            task_id=claimed.uuid,
+            position=record.position,
+            key=clean_text(record.key),
+            state=record.state,
+            detail=clean(record.detail),
+            error=clean_text(record.error)[:2000],
+        )
+        for record in records.values()
+    ]
+    TaskItem.objects.bulk_create(
+        rows,
+        batch_size=1000,
+        update_conflicts=True,
+        unique_fields=["task", "key"],
+        update_fields=["state", "detail", "error"],
+    )
+
+
+def _write_lines(claimed: Claimed, report: Report, next_seq: int | None) -> int:
+    if next_seq is None:
+        last = TaskLogLine.objects.filter(task_id=claimed.uuid).aggregate(last=Max("seq"))["last"]
+        next_seq = (last or 0) + 1
+    rows = [
+        TaskLogLine(task_id=claimed.uuid, seq=next_seq + place, at=at, level=level, message=message)
+        for place, (at, level, message) in enumerate(report.lines)
+    ]
+    TaskLogLine.objects.bulk_create(rows, batch_size=2000)
+    return next_seq + len(rows)
+
+
+def publish_files(claimed: Claimed) -> None:
+    """Make the files of this try visible. Of two tries that saved the same name, the later one's stays."""
+    saved = TaskFile.objects.filter(task_id=claimed.uuid, kind=TaskFile.Kind.OUTPUT)
+    mine = saved.filter(claim=claimed.claim)
+    former = list(saved.exclude(claim=claimed.claim).filter(name__in=mine.values("name")))
+    saved.filter(pk__in=[row.pk for row in former]).delete()
+    files.forget(former)
+    saved.filter(claim__isnull=False).update(claim=None)
+
+
+def forget_unpublished(limit: int = 500) -> int:
+    """Remove what tries saved whose tasks ended without them. Gives how many files."""
+    ended = Q(task__status__in=[Status.SUCCESS, Status.FAILED, Status.CANCELLED], task__claim=None)
+    settled = timezone.now() - timedelta(minutes=1)
+    rows = list(TaskFile.objects.filter(ended, claim__isnull=False, created_at__lt=settled)[:limit])
+    TaskFile.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    files.forget(rows)
+    return len(rows)

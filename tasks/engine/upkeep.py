@@ -1,0 +1,130 @@
+"""Duties by the clock: promote what is due, bury dead clusters, clear away what nobody names any more."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from tasks import lifecycle
+from tasks.engine import host
+from tasks.engine.store import Store
+from tasks.engine.store.reports import forget_unpublished
+from tasks.models import FINAL, Cluster, Task
+
+log = logging.getLogger("tasks.engine.upkeep")
+
+
+@dataclass
+class Duty:
+    """Something to do every so many seconds."""
+
+    every: float
+    do: Callable[[], object]
+    due: float = 0.0
+
+    def turn(self, now: float) -> None:
+        if now >= self.due:
+            self.due = now + self.every
+            self.do()
+
+
+def prune(limit: int = 200) -> int:
+    """Delete tasks that ended more than TASKHUB_KEEP_DAYS ago. Gives how many."""
+    if not settings.KEEP_DAYS:
+        return 0
+    limit_at = timezone.now() - timedelta(days=settings.KEEP_DAYS)
+    old = Task.objects.filter(status__in=FINAL, claim=None, completed_at__lt=limit_at).order_by("id")[:limit]
+    gone = 0
+    for task in old:
+        with suppress(lifecycle.TransitionRefused):
+            lifecycle.delete(task)
+            gone += 1
+    return gone
+
+
+class Reaper:
+    """Finds clusters that are dead, and frees what they held.
+
+    Of this host, a cluster is dead when its lock file can be taken: then its sentinel and all its workers are gone.
+    Of another host, when its lease has run out, and only after this cluster has itself renewed without a break for one
+    LEASE: a restarted database would otherwise make everybody bury everybody.
+    """
+
+    def __init__(self, store: Store, cluster: str) -> None:
+        self.store, self.cluster = store, cluster
+        self.steady_since = time.monotonic()
+
+    def renewed(self, *, broken: bool) -> None:
+        if broken:
+            self.steady_since = time.monotonic()
+
+    def reap(self) -> int:
+        """Bury every dead cluster. Gives the number of tasks that were freed."""
+        freed = 0
+        expired: set[str] | None = None
+        for cluster in Cluster.objects.exclude(pk=self.cluster):
+            if connection.vendor == "sqlite" or cluster.host == host.identity():
+                freed += self._bury_if_locked_by_nobody(cluster)
+            elif time.monotonic() - self.steady_since >= settings.LEASE:
+                expired = set(self.store.expired().values_list("pk", flat=True)) if expired is None else expired
+                if cluster.pk in expired:
+                    freed += self._bury(cluster, "with its host, or cut off from the database")
+        return freed
+
+    def _bury_if_locked_by_nobody(self, cluster: Cluster) -> int:
+        with taken_over(cluster.pk) as dead:
+            if not dead:
+                return 0
+            _kill_leftovers(cluster)
+            freed = self._bury(cluster, "with its whole cluster")
+            lock_path(cluster.pk).unlink(missing_ok=True)
+            lock_path(cluster.pk).with_suffix(".sock").unlink(missing_ok=True)
+            return freed
+
+    def _bury(self, cluster: Cluster, why: str) -> int:
+        freed = self.store.bury(cluster, why)
+        log.warning("Cluster %s is dead; %d of its tasks were freed.", cluster, freed)
+        return freed
+
+
+def lock_path(cluster: str) -> Path:
+    return settings.DATA_DIR / "clusters" / f"{cluster}.lock"
+
+
+@contextmanager
+def taken_over(cluster: str) -> Iterator[bool]:
+    """Whether the cluster's lock could be taken, which is then held for the block."""
+    try:
+        descriptor = os.open(lock_path(cluster), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield True  # unlinked by whoever buried it, or a data folder that was emptied
+        return
+    try:
+        yield host.try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _kill_leftovers(cluster: Cluster) -> None:
+    """Kill what handlers of its dead workers had started: it lives in the workers' process groups."""
+    groups = {worker.get("pid") for worker in cluster.workers}
+    for pid in host.processes():
+        with suppress(OSError):
+            if os.getpgid(pid) in groups and host.carries(pid, cluster.pk):
+                os.kill(pid, signal.SIGKILL)
+
+
+def clear_away() -> None:
+    forget_unpublished()
+    prune()

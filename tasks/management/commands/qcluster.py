@@ -1,0 +1,21 @@
+"""`manage.py qcluster`: the workers. On any machine that reaches the database, as many clusters as you like."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from tasks.engine.sentinel import Sentinel
+
+
+class Command(BaseCommand):
+    help = "Start a cluster: a sentinel with its workers. SIGTERM or Ctrl-C stops it in order."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--workers", type=int, default=settings.WORKERS, help="How many tasks run at a time.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        Sentinel(options["workers"]).run()
