@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 Content = bytes | str | Path | IO[bytes]
 
+# Known to this program, whatever the machine's own tables know.
+for ending, content_type in {
+    ".avif": "image/avif",
+    ".webp": "image/webp",
+    ".parquet": "application/vnd.apache.parquet",
+}.items():
+    mimetypes.add_type(content_type, ending)
+
 
 def content_type_of(name: str) -> str:
     """Judged by the name's ending: what a client says of its upload is not believed."""
@@ -36,6 +44,13 @@ def as_stored(row: TaskFile) -> StoredFile:
 def stored_files(task: Task) -> dict[str, StoredFile]:
     """The input files of a task, by their id as its parameters hold it."""
     return {str(row.id): as_stored(row) for row in task.files.filter(kind=TaskFile.Kind.INPUT)}
+
+
+def saved_path(file_id: str | uuid.UUID) -> Path | None:
+    """Where an output lies that this or an earlier try of a task has saved; None if it is gone."""
+    row = TaskFile.objects.filter(pk=file_id, kind=TaskFile.Kind.OUTPUT).first()
+    path = Path(row.content.path) if row else None
+    return path if path and path.exists() else None
 
 
 def save_output(task_id: uuid.UUID, name: str, content: Content, *, claim: int | None) -> TaskFile:

@@ -1,0 +1,43 @@
+"""Names for images: distinct keys for the items, and output names that are safe on any disk and in any archive."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+# Path separators, what Windows forbids, and controls, among them those that turn the reading direction.
+UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]')
+LONGEST = 100
+
+
+def distinct_keys(names: Iterable[str]) -> list[str]:
+    """The names, each a single time: the second "a.png" becomes "a.png (2)"."""
+    seen: dict[str, int] = {}
+    keys = []
+    for name in names:
+        name = name[:180]
+        seen[name] = seen.get(name, 0) + 1
+        keys.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return keys
+
+
+def safe_stem(name: str) -> str:
+    """A file's name without its ending and whatever a path, a disk or a page could stumble over."""
+    stem = unicodedata.normalize("NFC", name.rpartition(".")[0] or name)
+    return UNSAFE.sub("_", stem).strip(" .")[:LONGEST].strip(" .") or "image"
+
+
+class OutputNames:
+    """Gives out names of which no two are alike, also on a disk that does not tell capitals from small letters."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {name.casefold() for name in taken}
+
+    def take(self, stem: str, ending: str) -> str:
+        name, number = f"{stem}.{ending}", 1
+        while name.casefold() in self._taken:
+            number += 1
+            name = f"{stem}-{number}.{ending}"
+        self._taken.add(name.casefold())
+        return name

@@ -1,0 +1,234 @@
+"""IMAGE_PROCESSING: resizes, converts and marks images, each of them an item of its own."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from tasks.context import Fail, Item, State, TaskContext
+from tasks.files import saved_path
+from tasks.handlers.image_processing import samples
+from tasks.handlers.image_processing.library import vips
+from tasks.handlers.image_processing.names import OutputNames, distinct_keys, safe_stem
+from tasks.handlers.image_processing.outcome import Output, entry_for, result_of, summarize
+from tasks.handlers.image_processing.parameters import Parameters
+from tasks.handlers.image_processing.reading import Picture, Unusable, damaged, look_at
+from tasks.handlers.image_processing.recipe import Box, Recipe
+from tasks.handlers.image_processing.shaping import frame_height, shape
+from tasks.handlers.image_processing.watermark import ImageMark, TextMark, Watermark
+from tasks.handlers.image_processing.writing import write
+from tasks.parameters import StoredFile
+from tasks.registry import task_type
+
+ARCHIVE = "images.zip"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image to work on: a file that was given, or a sample that is made when its turn comes."""
+
+    key: str
+    name: str
+    file: StoredFile | None = None
+    number: int = 0
+
+    def path(self, folder: Path) -> Path:
+        return self.file.path if self.file else samples.make_sample(self.number, folder)
+
+    @property
+    def file_id(self) -> str | None:
+        return str(self.file.id) if self.file else None
+
+
+def sources_of(images: list[StoredFile] | None, count: int) -> list[Source]:
+    if not images:
+        names = [samples.sample_name(number) for number in range(1, count + 1)]
+        return [Source(name, name, number=number) for number, name in enumerate(names, 1)]
+    keys = distinct_keys(image.name for image in images)
+    return [Source(key, image.name, image) for key, image in zip(keys, images, strict=True)]
+
+
+def count_of(parameters: Mapping[str, Any]) -> int:
+    return len(parameters.get("images") or ()) or parameters["num_images"]
+
+
+def timeout_for(parameters: Mapping[str, Any]) -> float:
+    """Seconds: half a minute for each output is a lot, and a hundred megapixels of AVIF need it."""
+    return 120 + 30 * count_of(parameters) * max(1, len(parameters["sizes"]))
+
+
+def name_for(parameters: Mapping[str, Any]) -> str:
+    images, made = parameters.get("images") or [], parameters["output_format"]
+    if not images:
+        count = parameters["num_images"]
+        said = ngettext("%(count)d sample image to %(format)s", "%(count)d sample images to %(format)s", count)
+        return said % {"count": count, "format": made}
+    name = getattr(images[0], "name", str(images[0]))
+    if len(images) == 1:
+        return _("%(name)s to %(format)s") % {"name": name, "format": made}
+    return _("%(name)s and %(more)d more to %(format)s") % {"name": name, "more": len(images) - 1, "format": made}
+
+
+def sample() -> dict[str, Any]:
+    return {"images": samples.example_files(), "target_size": "640x480", "output_format": "WEBP"}
+
+
+@task_type(
+    "IMAGE_PROCESSING",
+    label=gettext_lazy("Image processing"),
+    parameters=Parameters,
+    icon="image",
+    timeout=timeout_for,
+    memory_mb=1536,
+    make_name=name_for,
+    summarize=summarize,
+    sample=sample,
+    result_template="tasks/results/image_processing.html",
+    description=gettext_lazy("Resize, convert and mark images; download each of them or all as one zip."),
+)
+def image_processing(
+    context: TaskContext, *, images: list[StoredFile] | None = None, num_images: int, **parameters: Any
+) -> dict[str, Any]:
+    sources = sources_of(images, num_images)
+    recipe = Recipe.from_parameters(parameters, watermark_of(parameters))
+    with context.temporary_folder() as folder:
+        work = Work(context, recipe, folder)
+        # Not begun beforehand: an image that was under way when a worker died is simply done again.
+        for item in context.items(sources, key=lambda source: source.key, begin=False):
+            work.do(item)
+        return work.result(parameters)
+
+
+def watermark_of(parameters: Mapping[str, Any]) -> Watermark | None:
+    """The mark for every output. Raises Fail where it cannot be made: then no image could be either."""
+    known = {"place": parameters["watermark_position"], "opacity": parameters["watermark_opacity"]}
+    if text := parameters["watermark_text"]:
+        return TextMark(text=text, **known)
+    if file := parameters.get("watermark_image"):
+        try:
+            return ImageMark(picture=look_at(file.path, file.name), **known)
+        except Unusable as error:
+            raise Fail(str(error)) from error
+    return None
+
+
+class Work:
+    """The images of one task, one after the other, and what came of them."""
+
+    def __init__(self, context: TaskContext, recipe: Recipe, folder: Path) -> None:
+        self.context, self.recipe, self.folder = context, recipe, folder
+        self.archive = Archive(folder / ARCHIVE)
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """What was made so far, by this try and by earlier ones."""
+        return [record.detail for record in self.context.records if record.state == State.DONE]
+
+    @property
+    def failures(self) -> list[dict[str, str]]:
+        failed = [record for record in self.context.records if record.state == State.FAILED]
+        return [record.detail | {"error": record.error} for record in failed]
+
+    @cached_property
+    def names(self) -> OutputNames:
+        return OutputNames(output["name"] for output in self._outputs_so_far())
+
+    def _outputs_so_far(self) -> Iterator[dict[str, Any]]:
+        return (output for entry in self.entries for output in entry["outputs"])
+
+    def do(self, item: Item[Source]) -> None:
+        try:
+            item.done(self._entry(item.value))
+        except Unusable as error:
+            # An interrupt that stopped libvips is raised here, before its image is called damaged.
+            self.context.log(str(error), "warning")
+            item.fail(str(error), {"original_name": item.value.name})
+
+    def _entry(self, source: Source) -> dict[str, Any]:
+        path = source.path(self.folder)
+        picture = look_at(path, source.name)
+        outputs = list(self._outputs(picture))
+        entry = entry_for(picture, path.stat().st_size, source.file_id, outputs, frames=self.frames_kept(picture))
+        self.context.log(
+            f"{source.name}: {picture.format} {entry['original_dimensions']}, {filesizeformat(entry['original_size'])}"
+            f" to {self.recipe.format} {entry['dimensions']}, {filesizeformat(entry['new_size'])}"
+        )
+        if source.file is None:
+            path.unlink()
+        return entry
+
+    def frames_kept(self, picture: Picture) -> int:
+        return picture.frames if self.recipe.writable.animated else 1
+
+    def _outputs(self, picture: Picture) -> Iterator[Output]:
+        """Every size once: an image smaller than several of them comes out the same for each."""
+        sizes: dict[tuple[int, int], Box] = {}
+        for box in self.recipe.boxes:
+            size = box.size_of(*picture.upright, self.recipe.mode, enlarge=self.recipe.enlarge)
+            sizes.setdefault(size, box)
+        for box in sizes.values():
+            yield self._output(picture, box)
+
+    def _output(self, picture: Picture, box: Box) -> Output:
+        path = self.folder / f"output.{self.recipe.writable.ending}"
+        try:
+            width, height = self._make(picture, box, path)
+        except vips().Error as error:
+            raise damaged(picture.name) from error
+        stem = safe_stem(picture.name)
+        if len(self.recipe.boxes) > 1:
+            stem = f"{stem}-{width}x{height}"
+        name, size = self.names.take(stem, self.recipe.writable.ending), path.stat().st_size
+        self.archive.add(path, name)
+        return Output(name, size, width, height, str(self.context.save_file(name, path)))
+
+    def _make(self, picture: Picture, box: Box, path: Path) -> tuple[int, int]:
+        """Write one output; gives its width and height. An interrupt ends libvips' computing, too."""
+        image = shape(picture, box, self.recipe)
+        with self.context.on_interrupt(lambda: image.set_kill(True)):
+            write(image, path, self.recipe, picture.name)
+        return image.width, frame_height(image)
+
+    def result(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        if not self.entries:
+            raise Fail(self._all_failed())
+        result = result_of(self.entries, self.failures, parameters)
+        for output in self._outputs_so_far():
+            if output["name"] not in self.archive and (path := saved_path(output["file"])):
+                self.archive.add(path, output["name"])
+        result["archive_size"] = self.archive.path.stat().st_size
+        result["archive"] = str(self.context.save_file(ARCHIVE, self.archive.path))
+        self.context.progress(100)
+        return result
+
+    def _all_failed(self) -> str:
+        failures = self.failures
+        if len(failures) == 1:
+            return failures[0]["error"]
+        known = {"count": len(failures), "first": failures[0]["error"]}
+        return _("None of the %(count)d images could be processed. The first: %(first)s") % known
+
+
+class Archive:
+    """All outputs as one zip, which grows while they are made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._names: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def add(self, path: Path, name: str) -> None:
+        # Stored, not deflated: images are compressed already.
+        with zipfile.ZipFile(self.path, "a") as archive:
+            archive.write(path, name)
+        self._names.add(name)
