@@ -21,7 +21,10 @@ from tasks.parameters import FileParameter, FilesParameter, StoredFile
 
 @dataclass
 class MemoryRecorder:
-    """A Recorder that keeps everything in lists. `interrupt_after` stops the handler at its n-th report."""
+    """A Recorder that keeps everything in lists. `interrupt_after` stops the handler at its n-th report.
+
+    `stop` is what the handler named to be called when it is to stop.
+    """
 
     progresses: list[tuple[float | None, str | None]] = field(default_factory=list)
     lines: list[tuple[str, str]] = field(default_factory=list)
@@ -32,6 +35,7 @@ class MemoryRecorder:
     interrupt_after: int | None = None
     reports: int = 0
     held: bool = False
+    stop: Callable[[], object] | None = None
 
     def checkpoint_now(self) -> None:
         self.reports += 1
@@ -73,7 +77,8 @@ class MemoryRecorder:
         self.checkpoint_now()
         self.flushes += 1
 
-    def on_interrupt(self, stop: Callable[[], object] | None) -> None: ...
+    def on_interrupt(self, stop: Callable[[], object] | None) -> None:
+        self.stop = stop
 
 
 @dataclass

@@ -55,7 +55,7 @@ class SmtpCourier:
         except OSError as error:
             self._drop()
             told = {"host": self._host, "error": in_words(error)}
-            raise Fail(_("The mail server %(host)s cannot be reached: %(error)s") % told, retry=True) from error
+            raise Fail(_("No connection to the mail server %(host)s: %(error)s") % told, retry=True) from error
         self.last_used = time.monotonic()
 
     def _is_fresh(self) -> bool:
