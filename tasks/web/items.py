@@ -1,0 +1,165 @@
+"""A task's items: a page of them by state, and all of them as CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest, QueryDict, StreamingHttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from tasks.models import Task, TaskItem
+from tasks.web.acts import visible_task
+from tasks.web.log import number
+
+PAGE = 50
+State = TaskItem.State
+LOOKS = {
+    State.PENDING: ("calm", "pending"),
+    State.WORKING: ("live", "running"),
+    State.DONE: ("good", "success"),
+    State.FAILED: ("bad", "failed"),
+    State.UNKNOWN: ("warn", "warning"),
+}
+
+
+@dataclass(frozen=True)
+class ItemRow:
+    item: TaskItem
+
+    @property
+    def tone(self) -> str:
+        return LOOKS[State(self.item.state)][0]
+
+    @property
+    def icon(self) -> str:
+        return LOOKS[State(self.item.state)][1]
+
+    @property
+    def words(self) -> str:
+        """Its error, or what its handler noted."""
+        return self.item.error or in_words(self.item.detail)
+
+
+def in_words(detail: Any) -> str:
+    if detail is None:
+        return ""
+    if isinstance(detail, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in detail.items() if plain(value))
+    return str(detail) if plain(detail) else json.dumps(detail, ensure_ascii=False)
+
+
+def plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and value != ""
+
+
+class ItemPage:
+    """State lives in the query string: `items` is a state, `from` the position of the first item shown."""
+
+    def __init__(self, task: Task, query: QueryDict) -> None:
+        self.task = task
+        self.state = query.get("items", "") if query.get("items") in State.values else ""
+        self.start = number(query.get("from"))
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        # Counted state by state, which the index serves without looking at a row.
+        grouped = self.task.items.order_by().values_list("state").annotate(count=Count("pk"))
+        return dict(grouped)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @cached_property
+    def _found(self) -> list[TaskItem]:
+        items = self.task.items.filter(position__gte=self.start).order_by("position")
+        if self.state:
+            items = items.filter(state=self.state)
+        return list(items[: PAGE + 1])
+
+    @property
+    def rows(self) -> list[ItemRow]:
+        return [ItemRow(item) for item in self._found[:PAGE]]
+
+    @property
+    def next(self) -> str:
+        """The query string of the next page."""
+        return self._link(self.state, self._found[PAGE].position) if len(self._found) > PAGE else ""
+
+    @property
+    def is_first_page(self) -> bool:
+        return self.start == 0
+
+    @property
+    def first(self) -> str:
+        return self._link(self.state)
+
+    @property
+    def tabs(self) -> list[dict[str, Any]]:
+        tabs = [{"label": _("All"), "state": "", "count": self.total}]
+        tabs += [
+            {"label": State(state).label.capitalize(), "state": state, "count": self.counts[state]}
+            for state in (State.DONE, State.FAILED, State.UNKNOWN, State.WORKING, State.PENDING)
+            if self.counts.get(state)
+        ]
+        return [tab | {"link": self._link(tab["state"]), "current": tab["state"] == self.state} for tab in tabs]
+
+    @property
+    def failed(self) -> int:
+        return self.counts.get(State.FAILED, 0)
+
+    @property
+    def unknown(self) -> int:
+        return self.counts.get(State.UNKNOWN, 0)
+
+    @staticmethod
+    def _link(state: str, start: int = 0) -> str:
+        query = QueryDict(mutable=True)
+        if state:
+            query["items"] = state
+        if start:
+            query["from"] = str(start)
+        return f"?{query.urlencode()}"
+
+
+class Echo:
+    """A file that gives back what is written to it: rows leave as they are made."""
+
+    def write(self, value: str) -> str:
+        return value
+
+
+def unformulated(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r", "\n", "\x00"} else text
+
+
+def csv_response(name: str, rows: Iterator[list[str]]) -> StreamingHttpResponse:
+    writer = csv.writer(Echo(), quoting=csv.QUOTE_ALL)
+    lines = (writer.writerow([unformulated(cell) for cell in row]) for row in rows)
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_GET
+def items(request: HttpRequest, task_id: uuid.UUID) -> StreamingHttpResponse:
+    """Every item of a task as CSV."""
+    task = visible_task(request, task_id)
+    return csv_response(f"{task.short_id}-items.csv", _item_rows(task))
+
+
+def _item_rows(task: Task) -> Iterator[list[str]]:
+    yield ["key", "state", "error", "detail"]
+    for item in task.items.order_by("position").iterator(chunk_size=2000):
+        detail = "" if item.detail is None else json.dumps(item.detail, ensure_ascii=False)
+        yield [item.key, item.state, item.error, detail]

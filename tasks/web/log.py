@@ -1,0 +1,106 @@
+"""A task's log: its lines as a page shows them, as a fragment from a line on, and as a file."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from tasks.models import Task, TaskLogLine
+from tasks.web.acts import visible_task
+
+WINDOW = 1000  # lines in one answer
+
+TONES = {TaskLogLine.Level.ERROR: "bad", TaskLogLine.Level.WARNING: "warn"}
+
+# Colours and weights (SGR); every other escape sequence is dropped.
+SGR = re.compile(r"\x1b\[([0-9;]*)m")
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+# What would reorder or hide text: shown as its code instead.
+INVISIBLE = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+KNOWN_CODES = frozenset({1, 3, 4, *range(30, 38), *range(90, 98)})
+
+
+def readable(text: str) -> SafeString:
+    """A log line as HTML: colours as classes, everything else as text."""
+    # \x1b is kept by INVISIBLE for the step after it.
+    text = INVISIBLE.sub(lambda found: f"<U+{ord(found[0]):04X}>", text)
+    pieces = SGR.split(text)
+    html, classes = [], ""
+    for position, piece in enumerate(pieces):
+        if position % 2:
+            classes = _classes(piece, classes)
+        elif plain := ESCAPES.sub("", piece).replace("\x1b", ""):
+            html.append(f'<span class="{classes}">{escape(plain)}</span>' if classes else escape(plain))
+    return mark_safe("".join(html))  # noqa: S308 - every piece is escaped, the classes are our own
+
+
+def _classes(codes: str, before: str) -> str:
+    kept = before.split()
+    for code in (int(number or 0) for number in codes.split(";")):
+        if code == 0:
+            kept = []
+        elif code in KNOWN_CODES:
+            kept.append(f"ansi-{code}")
+    return " ".join(dict.fromkeys(kept))
+
+
+class Lines:
+    """A window of a log: the last lines, those `after` one, or those `before` one."""
+
+    def __init__(self, task: Task, *, after: int = 0, before: int = 0) -> None:
+        self.task = task
+        lines = task.log_lines.all()
+        if after:
+            self.shown = list(lines.filter(seq__gt=after).order_by("seq")[:WINDOW])
+        else:
+            older = lines.filter(seq__lt=before) if before else lines
+            self.shown = list(older.order_by("-seq")[:WINDOW])[::-1]
+
+    def __iter__(self) -> Iterator[TaskLogLine]:
+        return iter(self.shown)
+
+    @property
+    def first(self) -> int:
+        return self.shown[0].seq if self.shown else 0
+
+    @property
+    def earlier(self) -> int:
+        """How many lines come before the window: lines are numbered from 1."""
+        return max(0, self.first - 1)
+
+
+def number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 10 else 0
+
+
+@require_GET
+@never_cache
+def log_lines(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
+    """Lines before or after one, as list elements."""
+    task = visible_task(request, task_id)
+    lines = Lines(task, after=number(request.GET.get("after")), before=number(request.GET.get("before")))
+    return render(request, "tasks/_log_lines.html", {"task": task, "lines": lines})
+
+
+@require_GET
+@never_cache
+def log(request: HttpRequest, task_id: uuid.UUID) -> StreamingHttpResponse:
+    """The whole log as a text file."""
+    task = visible_task(request, task_id)
+    response = StreamingHttpResponse(_as_text(task), content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{task.short_id}.log"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _as_text(task: Task) -> Iterator[str]:
+    for line in task.log_lines.order_by("seq").iterator(chunk_size=2000):
+        yield f"{line.at.isoformat(timespec='milliseconds')} {line.level:7} {line.message}\n"

@@ -1,0 +1,163 @@
+"""New tasks: the choice of a kind, and each kind's form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from tasks import lifecycle, registry
+from tasks.lifecycle import PRIORITIES
+from tasks.models import Task, TaskFile
+from tasks.registry import TaskType
+from tasks.web.forms import Form
+from tasks.web.hub import forget_counts
+from tasks.web.listing import as_id
+from tasks.web.task_list import offered
+
+OPTION = "option-"  # a parameter may be called "name" too
+
+
+class Options(serializers.Serializer[Any]):
+    """What every task may be given beside its type's parameters."""
+
+    name = serializers.CharField(
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("What the task is called in the list."),
+        max_length=200,
+        required=False,
+    )
+    run_at = serializers.DateTimeField(
+        label=gettext_lazy("Start at"),
+        help_text=gettext_lazy("Left empty, it starts as soon as a worker is free."),
+        required=False,
+    )
+    queue = serializers.CharField(
+        label=gettext_lazy("Queue"), help_text=gettext_lazy("The line it waits in."), default="default", max_length=40
+    )
+    priority = serializers.IntegerField(
+        label=gettext_lazy("Priority"),
+        help_text=gettext_lazy("Higher comes first."),
+        default=0,
+        min_value=PRIORITIES[0],
+        max_value=PRIORITIES[-1],
+    )
+    max_attempts = serializers.IntegerField(
+        label=gettext_lazy("Attempts"),
+        required=False,
+        min_value=1,
+        max_value=100,
+        help_text=gettext_lazy("How often it is tried before it counts as failed. Left empty, the kind decides."),
+    )
+
+
+@require_GET
+@never_cache
+def new(request: HttpRequest) -> HttpResponse:
+    return render(request, "tasks/new.html", {"offered": offered()})
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def new_kind(request: HttpRequest, kind: str) -> HttpResponse:
+    task_type = offered_type(kind)
+    form, options = Form(task_type.serializer), Form(Options(), prefix=OPTION)
+    if request.method == "GET":
+        fill_from_former(request, task_type, form, options)
+        return form_page(request, task_type, form, options)
+    try:
+        task = start(request, task_type, form, options)
+    except ValidationError as error:
+        keep_chosen_files(request, task_type, form)
+        return form_page(request, task_type, form, options, faults(error, form, options))
+    messages.success(request, _("Started: %(task)s") % {"task": task})
+    forget_counts(request.user)
+    page = reverse("tasks:task", args=[task.pk])
+    return HttpResponse(status=204, headers={"HX-Redirect": page}) if request.htmx else redirect(page)  # type: ignore[attr-defined]
+
+
+def offered_type(name: str) -> TaskType:
+    try:
+        kind = registry.get(name)
+    except registry.UnknownTaskType:
+        raise Http404 from None
+    if kind.hidden:
+        raise Http404
+    return kind
+
+
+def start(request: HttpRequest, kind: TaskType, form: Form, options: Form) -> Task:
+    """Submit what was filled in, or the type's sample. Raises ValidationError."""
+    parameters: Mapping[str, Any] = form.read(request.POST, request.FILES)
+    chosen = options.read(request.POST, request.FILES)
+    if "sample" in request.POST and kind.sample:
+        parameters, chosen = sample_parameters(kind), {"name": _("Sample: %(kind)s") % {"kind": kind.label}}
+    checked = Options(data=chosen)
+    checked.is_valid(raise_exception=True)
+    return lifecycle.submit(kind.name, parameters, by=request.user, **checked.validated_data)
+
+
+def sample_parameters(kind: TaskType) -> dict[str, Any]:
+    assert kind.sample
+    return {name: _uploads(value) if name in kind.file_parameters else value for name, value in kind.sample().items()}
+
+
+def _uploads(value: Any) -> Any:
+    """A sample's files, each a pair of a name and its bytes, as if somebody had uploaded them."""
+    if isinstance(value, list):
+        return [_uploads(one) for one in value]
+    name, content = value
+    return SimpleUploadedFile(name, content)
+
+
+def fill_from_former(request: HttpRequest, kind: TaskType, form: Form, options: Form) -> None:
+    """Run again with changes: `?from=<task>` shows an earlier task's parameters, files and all."""
+    visible = Task.objects.visible_to(request.user)
+    former = visible.filter(pk=as_id(request.GET.get("from")), task_type=kind.name).first()
+    if former:
+        form.fill(former.parameters)
+        form.keep(former.files.filter(kind=TaskFile.Kind.INPUT))
+        options.fill({"name": former.name, "queue": former.queue, "priority": former.priority})
+
+
+def keep_chosen_files(request: HttpRequest, kind: TaskType, form: Form) -> None:
+    """A refused form still offers the files of an earlier task that were ticked in it."""
+    ids = [key for name in kind.file_parameters for text in request.POST.getlist(name) if (key := as_id(text))]
+    if ids:
+        form.keep(TaskFile.objects.published().filter(pk__in=ids, task__in=Task.objects.visible_to(request.user)))
+
+
+def faults(error: ValidationError, form: Form, options: Form) -> list[str]:
+    """Put each error at its field; give back what belongs to none."""
+    detail = error.detail if isinstance(error.detail, dict) else {"": error.detail}
+    return form.show_errors(detail.get("parameters", {})) + options.show_errors(
+        {name: problem for name, problem in detail.items() if name != "parameters"}
+    )
+
+
+def form_page(
+    request: HttpRequest, kind: TaskType, form: Form, options: Form, rest: list[str] | None = None
+) -> HttpResponse:
+    """The form; with `rest`, it was refused: 422, and to a script the form alone."""
+    template = "tasks/_new_form.html" if getattr(request, "htmx", False) and rest is not None else "tasks/new_kind.html"
+    context = {
+        "kind": kind,
+        "form": form,
+        "options": options,
+        "rest": rest or [],
+        "errors": [*form.errors, *options.errors],
+        "refused": rest is not None,
+        "options_open": bool(options.errors),
+    }
+    return render(request, template, context, status=422 if rest is not None else 200)
