@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
 from tasks.models import Task
+from tests.hub import RunningHub, empty_database
 
 
 @pytest.fixture
@@ -34,3 +38,18 @@ def make_task(db: None) -> Callable[..., Task]:
         return Task.objects.create(task_type=task_type, **fields)
 
     return make
+
+
+@pytest.fixture
+def start_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
+    """Starts a hub with these arguments for `up`; at the end of the test all of it is gone."""
+    with ExitStack() as stack:
+
+        def start(*arguments: str) -> RunningHub:
+            folder = tmp_path / uuid.uuid4().hex[:6]
+            folder.mkdir()
+            hub = RunningHub(folder, stack.enter_context(empty_database(folder)), *arguments)
+            stack.callback(hub.stop_if_running)
+            return hub
+
+        yield start

@@ -9,7 +9,7 @@ import pytest
 
 from tasks import checks
 from tasks.checks import check_database, faults_of, filesystem_of
-from tests.management.conftest import MANAGE, environment
+from tests.hub import MANAGE, environment
 
 SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",

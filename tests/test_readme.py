@@ -15,7 +15,7 @@ from django.core.management import get_commands, load_command_class
 from tasks import registry
 from tasks.lifecycle import TRANSITIONS
 from tasks.models import Status
-from tests.management.conftest import MANAGE, environment
+from tests.hub import MANAGE, environment
 
 BASE = Path(settings.BASE_DIR)
 README = (BASE / "README.md").read_text()

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.management.conftest import MANAGE, environment
+from tests.hub import MANAGE, environment
 from tests.processes import living_in_sessions, wait_for
 
 

@@ -10,13 +10,12 @@ import subprocess
 import sys
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 from django.conf import settings
 
 from tests.processes import ProcessInfo, children_of, wait_for
@@ -103,18 +102,3 @@ class RunningHub:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(timeout=60)
-
-
-@pytest.fixture
-def start_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
-    """Starts a hub with these arguments for `up`; at the end of the test all of it is gone."""
-    with ExitStack() as stack:
-
-        def start(*arguments: str) -> RunningHub:
-            folder = tmp_path / uuid.uuid4().hex[:6]
-            folder.mkdir()
-            hub = RunningHub(folder, stack.enter_context(empty_database(folder)), *arguments)
-            stack.callback(hub.stop_if_running)
-            return hub
-
-        yield start
