@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import register
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -15,8 +16,9 @@ class TasksConfig(AppConfig):
         from tasks import lifecycle
         from tasks.checks import check_database
 
-        register(check_database)
+        register(check_database, "engine")
         autodiscover_modules("handlers")
+        post_migrate.connect(lifecycle.open_default_queue, sender=self)
         lifecycle.submitted.connect(_tell_of_submitted, dispatch_uid="wakeup")
         lifecycle.cancelled.connect(_tell_of_cancelled, dispatch_uid="wakeup")
 

@@ -201,7 +201,7 @@ def _store(prepared: list[Prepared], by: User | None) -> list[Task]:
     return tasks
 
 
-_open_queues: set[str] = {"default"}  # the migration makes this one
+_open_queues: set[str] = set()  # those that this process has seen
 
 
 def _open_queue(name: str) -> None:
@@ -209,6 +209,12 @@ def _open_queue(name: str) -> None:
     if name not in _open_queues:
         Queue.objects.get_or_create(name=name)
         transaction.on_commit(partial(_open_queues.add, name))
+
+
+def open_default_queue(**kwargs: Any) -> None:
+    """After each migrate and flush: the queue that everything goes to when none is named has its row."""
+    _open_queues.clear()
+    Queue.objects.get_or_create(name="default")
 
 
 def _announce(tasks: list[Task]) -> None:
@@ -288,23 +294,6 @@ def delete(task: Task, *, by: User | None = None) -> None:
         files.forget(rows)
 
 
-def pause_queue(name: str, *, by: User | None = None) -> None:
-    """Let nothing of this queue start until it is resumed; what runs goes on."""
-    with transaction.atomic():
-        if Queue.objects.filter(name=name, paused_at=None).update(paused_at=timezone.now()):
-            note(by, Queue(name=name), CHANGE, "Paused")
-
-
-def resume_queue(name: str, *, by: User | None = None) -> None:
-    """Let the tasks of a paused queue start again."""
-    with transaction.atomic():
-        if Queue.objects.filter(name=name, paused_at__isnull=False).update(paused_at=None):
-            note(by, Queue(name=name), CHANGE, "Resumed")
-            # As if they had just been submitted: idle workers look again at once.
-            count = Task.objects.filter(queue=name, status=PENDING, claim=None, waits_for="")[:1000].count()
-            transaction.on_commit(partial(submitted.send_robust, sender=Task, count=count, queue=name, due=None))
-
-
 def _movable(move: str, task: Task) -> QuerySet[Task]:
     return Task.objects.select_for_update().filter(pk=task.pk, status__in=TRANSITIONS[move].sources)
 
@@ -318,15 +307,15 @@ def _change(move: str, task: Task, **values: Any) -> None:
         raise TransitionRefused(move, task)
 
 
-def note(by: User | None, subject: Task | Queue, action: int, message: str) -> None:
+def note(by: User | None, task: Task, action: int, message: str) -> None:
     """Who did what: Django's own LogEntry. What no person did leaves no line."""
     if by is None or not by.pk:
         return
     LogEntry.objects.create(
         user_id=by.pk,
-        content_type=ContentType.objects.get_for_model(type(subject)),
-        object_id=str(subject.pk),
-        object_repr=str(subject)[:200],
+        content_type=ContentType.objects.get_for_model(Task),
+        object_id=str(task.pk),
+        object_repr=str(task)[:200],
         action_flag=action,
         change_message=message,
     )

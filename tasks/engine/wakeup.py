@@ -58,19 +58,13 @@ def socket_folder() -> Path:
     return settings.DATA_DIR / "clusters"
 
 
-_sender: tuple[int, socket.socket] | None = None
-
-
 def _send_to_sockets(message: bytes) -> None:
-    global _sender
-    if _sender is None or _sender[0] != os.getpid():
-        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
-        _sender = (os.getpid(), sender)
-    for path in socket_folder().glob("*.sock"):
-        # Full, gone or left behind by a killed cluster: the fallback covers it.
-        with contextlib.suppress(OSError), _short(path) as address:
-            _sender[1].sendto(message, address)
+        for path in socket_folder().glob("*.sock"):
+            # Full, gone or left behind by a killed cluster: the fallback covers it.
+            with contextlib.suppress(OSError), _short(path) as address:
+                sender.sendto(message, address)
 
 
 @contextlib.contextmanager

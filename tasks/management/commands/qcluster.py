@@ -12,6 +12,7 @@ from tasks.engine.sentinel import Sentinel
 
 
 class Command(BaseCommand):
+    requires_system_checks = ("engine",)  # not the pages: a worker has no use for them
     help = "Start a cluster: a sentinel with its workers. SIGTERM or Ctrl-C stops it in order."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
