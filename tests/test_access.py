@@ -127,11 +127,10 @@ def test_a_cross_site_form_post_is_refused(client):
 @pytest.fixture
 def pair():
     """Two ends of a real connection on this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(server.getsockname()) as near:
-            far, _ = server.accept()
-            with far:
-                yield near, far
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as near:
+        far, _ = server.accept()
+        with far:
+            yield near, far
 
 
 @pytest.mark.django_db
