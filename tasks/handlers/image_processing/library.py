@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import os
 from functools import cache
@@ -13,6 +15,8 @@ from tasks.handlers.image_processing.formats import READABLE
 
 # Threads a worker spends on one image: several workers share the machine.
 THREADS = 2
+# Of glibc's malloc.h.
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 
 
 @cache
@@ -32,6 +36,18 @@ def vips() -> Any:
     for readable in READABLE.values():
         pyvips.operation_block_set(readable.loader, False)
     pyvips.concurrency_set(THREADS)
+    _spare_memory()
     # No two images are alike: results kept for later would only cost memory.
     pyvips.cache_set_max(0)
     return pyvips
+
+
+def _spare_memory() -> None:
+    """Have glibc give back what an image took, in place of keeping a heap for every thread that libvips starts.
+
+    Measured on a set of 12-megapixel PNGs: 30 MB in place of 70. Other C libraries have no such function.
+    """
+    with contextlib.suppress(AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, 128 * 1024)
