@@ -135,8 +135,7 @@
       const button = $("#live");
       if (!button) return;
       if (this.every) this.before = this.every;
-      button.hidden = !this.regions().length && !button.dataset.was;
-      button.dataset.was = "1";
+      button.hidden &&= !this.regions().length;
       button.dataset.tone = this.every ? "good" : "calm";
       button.textContent = this.every ? fill(WORDS.live, { every: this.every }) : WORDS.paused;
       $$("#every button").forEach((one) => one.setAttribute("aria-pressed", String(Number(one.value) === this.every)));

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -22,6 +22,7 @@ register = template.Library()
 register.filter("duration", words.duration)
 register.filter("clock", words.clock)
 register.filter("thousands", words.thousands)
+register.filter("unit", words.largest_unit)
 register.filter("readable", log.readable)
 
 
@@ -108,7 +109,7 @@ def at(moment: datetime | None, style: str = "H:i:s") -> SafeString | str:
         return ""
     local = timezone.localtime(moment)
     today = local.date() == timezone.localdate()
-    shown = words.formats.date_format(local, style if today else f"j M Y, {style}")
+    shown = formats.date_format(local, style if today else f"j M Y, {style}")
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), words.exactly(moment), shown)
 
 

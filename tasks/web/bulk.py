@@ -22,6 +22,7 @@ from tasks import lifecycle
 from tasks.lifecycle import TransitionRefused
 from tasks.models import Task
 from tasks.web import words
+from tasks.web.acts import person
 from tasks.web.hub import forget_counts
 from tasks.web.items import csv_response
 from tasks.web.listing import Listing, as_id
@@ -79,7 +80,7 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
         return HttpResponseRedirect(back)
     if "confirmed" not in request.POST and (choice.is_all or action == "delete"):
         return confirm(request, choice, action, count)
-    level, sentence = outcome(action, *act(action, tasks, request.user))
+    level, sentence = outcome(action, *act(action, tasks, person(request)))
     forget_counts(request.user)
     messages.add_message(request, level, sentence)
     return HttpResponseRedirect(back)

@@ -99,6 +99,11 @@ class FormField:
         wanted = self.declared.style.get("input_type")
         return wanted or next((kind for cls, kind in known.items() if isinstance(self.declared, cls)), "text")
 
+    @property
+    def is_short(self) -> bool:
+        """Whether two such fields fit side by side."""
+        return self.max_length is not None and self.max_length <= 40
+
     # --- limits that the browser may check first
 
     @property
@@ -123,7 +128,7 @@ class FormField:
     @property
     def pattern(self) -> str:
         simple = [v for v in self.declared.validators if isinstance(v, RegexValidator) and not v.inverse_match]
-        return simple[0].regex.pattern if len(simple) == 1 else ""
+        return getattr(simple[0].regex, "pattern", "") if len(simple) == 1 else ""
 
     @property
     def is_multiple(self) -> bool:
@@ -151,7 +156,9 @@ class FormField:
         source = self.declared.child if isinstance(self.declared, serializers.ListField) else self.declared
         chosen = self.value if isinstance(self.value, list | tuple | set) else [self.value]
         texts = {str(value) for value in chosen if value is not None}
-        return [(str(value), str(label), str(value) in texts) for value, label in source.choices.items()]
+        return [
+            (str(value), str(label), str(value) in texts) for value, label in getattr(source, "choices", {}).items()
+        ]
 
     @property
     def is_checked(self) -> bool:
@@ -223,6 +230,12 @@ class Form:
         return [(one, error) for one in self.fields for error in one.errors]
 
 
+class NoJson(str):
+    """Text that was meant as JSON: a JSONField refuses it with the right words, instead of taking it as a string."""
+
+    is_json_string = True
+
+
 def _default(declared: Declared) -> Any:
     default = declared.default
     if default is empty:
@@ -255,7 +268,7 @@ def _read(one: FormField, post: QueryDict) -> Any:
         try:
             return json.loads(text)
         except ValueError:
-            return text
+            return NoJson(text)
     if one.widget == "datetime":
         return _local_time(text)
     return text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.core.cache import cache
 from django.db import connection
@@ -14,10 +15,21 @@ from tasks.models import Cluster, Queue, Status, Task
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
+T = TypeVar("T")
+
 # Seconds that counts and states are kept: many watchers ask the database as often as one.
 KEPT = 3
 # Counting stops here: "10,000+" tells a person as much, and costs the same with a million tasks.
 CAP = 10_000
+
+
+def kept(key: str, find: Callable[[], T]) -> T:
+    """What `find` gives, asked for again only after KEPT seconds."""
+    found: T | None = cache.get(key)
+    if found is None:
+        found = find()
+        cache.set(key, found, KEPT)
+    return found
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class Counts:
 
 
 def counts_for(user: User | AnonymousUser) -> Counts:
-    return cache.get_or_set(_key(user), lambda: _count(user), KEPT)
+    return kept(_key(user), lambda: _count(user))
 
 
 def forget_counts(user: User | AnonymousUser) -> None:
@@ -75,7 +87,7 @@ class Hub:
 
 
 def hub_state() -> Hub:
-    return cache.get_or_set("hub", _look, KEPT)
+    return kept("hub", _look)
 
 
 def _look() -> Hub:

@@ -104,7 +104,7 @@ class ItemPage:
 
     @property
     def tabs(self) -> list[dict[str, Any]]:
-        tabs = [{"label": _("All"), "state": "", "count": self.total}]
+        tabs: list[dict[str, Any]] = [{"label": _("All"), "state": "", "count": self.total}]
         tabs += [
             {"label": State(state).label.capitalize(), "state": state, "count": self.counts[state]}
             for state in (State.DONE, State.FAILED, State.UNKNOWN, State.WORKING, State.PENDING)

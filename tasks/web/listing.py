@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -144,9 +145,10 @@ class Listing:
         for name in ("before", "after", "v"):
             query.pop(name, None)
         for name, value in changes.items():
-            query.pop(name, None)
             if value:
                 query[name] = value
+            else:
+                query.pop(name, None)
         return f"?{query.urlencode()}"
 
     @property
@@ -203,7 +205,7 @@ class Listing:
 
     @cached_property
     def chips(self) -> list[Chip]:
-        names = {
+        names: dict[str, tuple[str, Callable[[str], str]]] = {
             "task_type": (_("Kind"), kind_label),
             "queue": (_("Queue"), str),
             "owner": (_("Owner"), str),

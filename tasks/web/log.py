@@ -24,22 +24,25 @@ TONES = {TaskLogLine.Level.ERROR: "bad", TaskLogLine.Level.WARNING: "warn"}
 SGR = re.compile(r"\x1b\[([0-9;]*)m")
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 # What would reorder or hide text: shown as its code instead.
-INVISIBLE = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 KNOWN_CODES = frozenset({1, 3, 4, *range(30, 38), *range(90, 98)})
 
 
 def readable(text: str) -> SafeString:
     """A log line as HTML: colours as classes, everything else as text."""
-    # \x1b is kept by INVISIBLE for the step after it.
-    text = INVISIBLE.sub(lambda found: f"<U+{ord(found[0]):04X}>", text)
     pieces = SGR.split(text)
     html, classes = [], ""
     for position, piece in enumerate(pieces):
         if position % 2:
             classes = _classes(piece, classes)
-        elif plain := ESCAPES.sub("", piece).replace("\x1b", ""):
+        elif plain := visible(ESCAPES.sub("", piece)):
             html.append(f'<span class="{classes}">{escape(plain)}</span>' if classes else escape(plain))
     return mark_safe("".join(html))  # noqa: S308 - every piece is escaped, the classes are our own
+
+
+def visible(text: str) -> str:
+    """Characters that would hide or reorder text, shown as their codes."""
+    return INVISIBLE.sub(lambda found: f"<U+{ord(found[0]):04X}>", text)
 
 
 def _classes(codes: str, before: str) -> str:

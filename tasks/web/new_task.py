@@ -21,6 +21,7 @@ from tasks import lifecycle, registry
 from tasks.lifecycle import PRIORITIES
 from tasks.models import Task, TaskFile
 from tasks.registry import TaskType
+from tasks.web.acts import person
 from tasks.web.forms import Form
 from tasks.web.hub import forget_counts
 from tasks.web.listing import as_id
@@ -104,8 +105,18 @@ def start(request: HttpRequest, kind: TaskType, form: Form, options: Form) -> Ta
     if "sample" in request.POST and kind.sample:
         parameters, chosen = sample_parameters(kind), {"name": _("Sample: %(kind)s") % {"kind": kind.label}}
     checked = Options(data=chosen)
-    checked.is_valid(raise_exception=True)
-    return lifecycle.submit(kind.name, parameters, by=request.user, **checked.validated_data)
+    if not checked.is_valid():
+        raise ValidationError(checked.errors | faults_in(kind, parameters))
+    return lifecycle.submit(kind.name, parameters, by=person(request), **checked.validated_data)
+
+
+def faults_in(kind: TaskType, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wrong with parameters, so that a person learns of every fault at once."""
+    try:
+        kind.validate(parameters)
+    except ValidationError as error:
+        return {"parameters": error.detail}
+    return {}
 
 
 def sample_parameters(kind: TaskType) -> dict[str, Any]:
@@ -123,9 +134,9 @@ def _uploads(value: Any) -> Any:
 
 def fill_from_former(request: HttpRequest, kind: TaskType, form: Form, options: Form) -> None:
     """Run again with changes: `?from=<task>` shows an earlier task's parameters, files and all."""
+    key = as_id(request.GET.get("from"))
     visible = Task.objects.visible_to(request.user)
-    former = visible.filter(pk=as_id(request.GET.get("from")), task_type=kind.name).first()
-    if former:
+    if key and (former := visible.filter(pk=key, task_type=kind.name).first()):
         form.fill(former.parameters)
         form.keep(former.files.filter(kind=TaskFile.Kind.INPUT))
         options.fill({"name": former.name, "queue": former.queue, "priority": former.priority})
@@ -151,12 +162,14 @@ def form_page(
 ) -> HttpResponse:
     """The form; with `rest`, it was refused: 422, and to a script the form alone."""
     template = "tasks/_new_form.html" if getattr(request, "htmx", False) and rest is not None else "tasks/new_kind.html"
+    errors = [*form.errors, *options.errors]
     context = {
         "kind": kind,
         "form": form,
         "options": options,
         "rest": rest or [],
-        "errors": [*form.errors, *options.errors],
+        "errors": errors,
+        "fault_count": len(errors) + len(rest or []),
         "refused": rest is not None,
         "options_open": bool(options.errors),
     }

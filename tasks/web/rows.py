@@ -73,8 +73,12 @@ class TaskRow:
     @cached_property
     def error(self) -> str:
         """The first line of what went wrong, of a failed task."""
-        lines = (getattr(self.task, "error_start", self.task.error_message) or "").strip().splitlines()
-        return Truncator(lines[0]).chars(160) if lines and self.task.status == Status.FAILED else ""
+        if self.task.status != Status.FAILED:
+            return ""
+        # Where the rows were read for a list, the whole message was left behind.
+        text = self.task.error_start if hasattr(self.task, "error_start") else self.task.error_message
+        lines = (text or "").strip().splitlines()
+        return Truncator(lines[0]).chars(160) if lines else ""
 
     @cached_property
     def when(self) -> tuple[datetime, str]:

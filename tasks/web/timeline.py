@@ -36,7 +36,7 @@ def steps(task: Task, attempts: list[TaskAttempt]) -> list[Step]:
 def _before(task: Task) -> Iterator[Step]:
     yield Step(_("Created"), task.created_at)
     first_due = task.run_at if not task.attempts + task.losses else task.created_at
-    if seconds(task.created_at, first_due) >= 1:
+    if seconds(task.created_at, first_due) >= 1 and not (task.started_at and task.started_at < first_due):
         yield Step(_("Due"), first_due)
 
 
@@ -92,7 +92,7 @@ def _now(task: Task, attempts: list[TaskAttempt]) -> Iterator[Step]:
 def _where(task: Task) -> str:
     if task.worker is None:
         return ""
-    host = task.cluster.hostname if task.cluster_id and _cluster_is_there(task) else ""
+    host = _host(task)
     return (
         _("worker %(pid)s on %(host)s") % {"pid": task.worker, "host": host}
         if host
@@ -100,12 +100,12 @@ def _where(task: Task) -> str:
     )
 
 
-def _cluster_is_there(task: Task) -> bool:
-    # The row of a cluster goes with it; tasks keep its id.
+def _host(task: Task) -> str:
     try:
-        return task.cluster is not None
+        return task.cluster.hostname if task.cluster else ""
     except Cluster.DoesNotExist:
-        return False
+        # The row of a cluster goes with it; tasks keep its id.
+        return ""
 
 
 def _end(task: Task) -> Iterator[Step]:

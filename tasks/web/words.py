@@ -17,7 +17,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     seconds = max(0.0, float(seconds))
-    if seconds < 0.1:
+    if 0.001 <= seconds < 0.1:
         return _("%(count)s ms") % {"count": floor(seconds * 1000)}
     if seconds < 10:
         return _("%(count)s s") % {"count": formats.number_format(floor(seconds * 10) / 10, 1)}

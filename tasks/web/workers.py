@@ -23,7 +23,7 @@ from django.views.decorators.http import require_GET, require_POST
 from tasks import lifecycle
 from tasks.models import Cluster, Queue, Status, Task
 from tasks.web import words
-from tasks.web.acts import answer
+from tasks.web.acts import answer, person
 from tasks.web.hub import CAP
 
 # A cluster's row is renewed several times within its lease; a clock this far off makes that unreliable.
@@ -185,9 +185,9 @@ def queue(request: HttpRequest, queue: str) -> HttpResponse:
     if not Queue.objects.filter(name=queue).exists():
         raise Http404
     if request.POST.get("action") == "resume":
-        lifecycle.resume_queue(queue, by=request.user)
+        lifecycle.resume_queue(queue, by=person(request))
         sentence = _("Queue %(queue)s is open again.") % {"queue": queue}
     else:
-        lifecycle.pause_queue(queue, by=request.user)
+        lifecycle.pause_queue(queue, by=person(request))
         sentence = _("Queue %(queue)s is paused: what runs goes on, nothing new starts.") % {"queue": queue}
     return answer(request, sentence, level=messages.SUCCESS, to=reverse("tasks:workers"))

@@ -1,0 +1,44 @@
+"""Fixtures: people at their browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counts() -> Iterator[None]:
+    """Counts are kept for seconds; a test begins without another's."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def login_mode(settings) -> None:
+    settings.ACCESS = "login"
+
+
+def browser_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def owners_browser(login_mode: None, owner: User) -> Client:
+    return browser_of(owner)
+
+
+@pytest.fixture
+def strangers_browser(login_mode: None, stranger: User) -> Client:
+    return browser_of(stranger)
+
+
+@pytest.fixture
+def staff_browser(login_mode: None, staff: User) -> Client:
+    return browser_of(staff)
