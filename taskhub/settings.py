@@ -34,6 +34,18 @@ def number(name: str, default: float, *, least: float = 0, kind: type = int) -> 
     return value
 
 
+def numbers(name: str, default: str, *, least: int = 0) -> list[int]:
+    """The variable's value as whole numbers, separated by commas. A wrong value stops the start with its name."""
+    text = env.str(name, default=default)
+    try:
+        values = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be numbers separated by commas.") from None
+    if any(value < least for value in values):
+        raise ImproperlyConfigured(f"{name} is {text}; each number must be at least {least}.")
+    return values
+
+
 def flag(name: str, *, default: bool = False) -> bool:
     """The variable's value as a boolean. A wrong value stops the start with its name."""
     text = env.str(name, default=str(default)).strip().lower()
@@ -81,7 +93,7 @@ EXTRA_APPS = env.list("TASKHUB_APPS", default=[])
 
 INSTALLED_APPS = [
     "tasks",  # before django_q: our `qcluster` command wins
-    "django.contrib.admin",
+    "tasks.adminsite.HubAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -233,6 +245,12 @@ else:
 EMAIL_TIMEOUT = number("TASKHUB_EMAIL_TIMEOUT", 30, least=1)
 MAX_RECIPIENTS = number("TASKHUB_MAX_RECIPIENTS", 10_000, least=1)
 DEFAULT_FROM_EMAIL = env.str("TASKHUB_EMAIL_FROM", default="TaskHub <taskhub@localhost>")
+
+# What task types may reach
+
+COMMANDS = env.list("TASKHUB_COMMANDS", default=[])  # management commands that may be run as tasks
+HTTP_ALLOW_PRIVATE = flag("TASKHUB_HTTP_ALLOW_PRIVATE")
+HTTP_PORTS = numbers("TASKHUB_HTTP_PORTS", "80,443", least=1)
 
 # The engine
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,23 +16,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
-from rest_framework.exceptions import ValidationError
 
-from tasks import lifecycle
-from tasks.lifecycle import TransitionRefused
+from tasks.bulk import ACTS, LIMIT, act
 from tasks.models import Task
 from tasks.web import words
 from tasks.web.acts import person
 from tasks.web.hub import forget_counts
 from tasks.web.items import csv_response
 from tasks.web.listing import Listing, as_id
-
-LIMIT = 10_000  # tasks in one act
-ACTS: dict[str, Callable[..., Any]] = {
-    "cancel": lifecycle.cancel,
-    "retry": lifecycle.retry,
-    "delete": lifecycle.delete,
-}
 
 
 @dataclass
@@ -99,18 +90,6 @@ def confirm(request: HttpRequest, choice: Choice, action: str, count: int) -> Ht
         "back": f"{reverse('tasks:list')}?{choice.listing.here}",
     }
     return render(request, "tasks/confirm.html", context)
-
-
-def act(action: str, tasks: QuerySet[Task], by: Any) -> tuple[int, int]:
-    """How many it was done to, and how many were passed over: their state does not allow it."""
-    done = skipped = 0
-    for task in tasks.defer("result_data", "checkpoint").order_by("id"):
-        try:
-            ACTS[action](task, by=by)
-            done += 1
-        except (TransitionRefused, ValidationError, Task.DoesNotExist):
-            skipped += 1
-    return done, skipped
 
 
 def outcome(action: str, done: int, skipped: int) -> tuple[int, str]:

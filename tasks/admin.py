@@ -1,0 +1,182 @@
+"""The admin: everything to look at; what is changed is changed through the lifecycle."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from tasks import bulk, registry
+from tasks.filters import TaskFilter
+from tasks.masking import masked
+from tasks.models import Cluster, Queue, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts no further than one may page: counting a million rows takes longer than anybody waits."""
+
+    MOST = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[: self.MOST].count()  # type: ignore[attr-defined]
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that the hub keeps: people read them here."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class PartAdmin(ReadOnlyAdmin):
+    """What belongs to a task; newest first by key, which costs nothing."""
+
+    ordering = ["-pk"]
+    search_fields = ["=task__id"]
+    search_help_text = gettext_lazy("The id of a task")
+    raw_id_fields = ["task"]
+    list_select_related = False
+
+
+class TaskTypeListFilter(admin.SimpleListFilter):
+    """The known types: asking the table for its distinct values would read it all."""
+
+    title = gettext_lazy("task type")
+    parameter_name = "task_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(kind.name, str(kind.label)) for kind in registry.all_types()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Task]) -> QuerySet[Task]:
+        return queryset.filter(task_type=self.value()) if self.value() else queryset
+
+
+class QueueListFilter(admin.SimpleListFilter):
+    title = gettext_lazy("queue")
+    parameter_name = "queue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in Queue.objects.order_by("name").values_list("name", flat=True)[:100]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Task]) -> QuerySet[Task]:
+        return queryset.filter(queue=self.value()) if self.value() else queryset
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "short_id", "task_type", "status", "queue", "priority", "attempts", "created_at"]
+    list_filter = ["status", TaskTypeListFilter, QueueListFilter]
+    search_fields = ["name"]  # how it searches is the filter's business
+    search_help_text = gettext_lazy(
+        "Words in the name or the error, an id, or as on the task list: status:failed type:csv"
+    )
+    ordering = ["-id"]
+    raw_id_fields = ["owner", "retry_of"]
+    actions = ["cancel", "retry", "delete_ended"]
+    exclude = ["parameters", "claim", "parameters_digest"]
+    readonly_fields = ["shown_parameters"]
+
+    @admin.display(description=gettext_lazy("parameters"))
+    def shown_parameters(self, task: Task) -> str:
+        return json.dumps(masked(task.parameters), indent=2, ensure_ascii=False)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
+        return Task.objects.visible_to(request.user).defer("checkpoint")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
+    ) -> tuple[QuerySet[Task], bool]:
+        return TaskFilter({"q": search_term}, queryset, request=request).qs, False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    @admin.action(description=gettext_lazy("Cancel"), permissions=["act"])
+    def cancel(self, request: HttpRequest, tasks: QuerySet[Task]) -> None:
+        self._act("cancel", request, tasks)
+
+    @admin.action(description=gettext_lazy("Retry, as new tasks"), permissions=["act"])
+    def retry(self, request: HttpRequest, tasks: QuerySet[Task]) -> None:
+        self._act("retry", request, tasks)
+
+    @admin.action(description=gettext_lazy("Delete those that have ended"), permissions=["act"])
+    def delete_ended(self, request: HttpRequest, tasks: QuerySet[Task]) -> None:
+        self._act("delete", request, tasks)
+
+    def _act(self, action: str, request: HttpRequest, tasks: QuerySet[Task]) -> None:
+        chosen = list(tasks.values_list("pk", flat=True)[: bulk.LIMIT])
+        own = Task.objects.manageable_by(request.user).filter(pk__in=chosen)
+        done, skipped = bulk.act(action, own, request.user)  # type: ignore[arg-type]
+        sentence = _("Done to %(done)s; %(skipped)s passed over: their state does not allow it.")
+        level = messages.SUCCESS if done else messages.WARNING
+        self.message_user(request, sentence % {"done": done, "skipped": skipped}, level)
+
+
+@admin.register(TaskAttempt)
+class TaskAttemptAdmin(PartAdmin):
+    list_display = ["task_id", "outcome", "started_at", "ended_at", "hostname", "worker", "error"]
+    list_filter = ["outcome"]
+
+
+@admin.register(TaskLogLine)
+class TaskLogLineAdmin(PartAdmin):
+    list_display = ["task_id", "seq", "at", "level", "message"]
+    list_filter = ["level"]
+
+
+@admin.register(TaskItem)
+class TaskItemAdmin(PartAdmin):
+    list_display = ["task_id", "position", "key", "state", "error"]
+    list_filter = ["state"]
+
+
+@admin.register(TaskFile)
+class TaskFileAdmin(PartAdmin):
+    list_display = ["name", "kind", "size", "content_type", "task_id", "created_at"]
+    list_filter = ["kind"]
+    exclude = ["content", "claim"]
+
+
+@admin.register(Cluster)
+class ClusterAdmin(ReadOnlyAdmin):
+    list_display = ["hostname", "pid", "started_at", "renewed_at", "lease_expires_at"]
+    ordering = ["-renewed_at"]
+
+
+@admin.register(Queue)
+class QueueAdmin(ReadOnlyAdmin):
+    list_display = ["name", "paused_at"]
+    ordering = ["name"]
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnlyAdmin):
+    """The audit: who did what, and when."""
+
+    list_display = ["action_time", "user", "action_flag", "change_message", "object_repr"]
+    list_filter = ["action_flag"]
+    search_fields = ["=object_id", "=user__username"]
+    search_help_text = gettext_lazy("The id of a task, or a user name")
+    ordering = ["-id"]
+    list_select_related = ["user"]
+    raw_id_fields = ["user"]
