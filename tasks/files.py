@@ -65,6 +65,17 @@ def save_output(task_id: uuid.UUID, name: str, content: Content, *, claim: int |
     return row
 
 
+class _Movable(File):  # type: ignore[type-arg]
+    """A file that the storage may move to its place instead of copying it."""
+
+    def __init__(self, path: Path, opened: IO[bytes]) -> None:
+        super().__init__(opened, path.name)
+        self.path = path
+
+    def temporary_file_path(self) -> str:
+        return str(self.path)
+
+
 @contextlib.contextmanager
 def _as_file(content: Content) -> Iterator[File[Any]]:
     if isinstance(content, str):
@@ -73,7 +84,7 @@ def _as_file(content: Content) -> Iterator[File[Any]]:
         yield ContentFile(content)
     elif isinstance(content, Path):
         with content.open("rb") as opened:
-            yield File(opened, name=content.name)
+            yield _Movable(content, opened)
         content.unlink(missing_ok=True)
     else:
         yield File(content)
