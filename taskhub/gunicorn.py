@@ -1,5 +1,6 @@
 """How gunicorn serves TaskHub, under `manage.py up` and by hand: `gunicorn -c taskhub/gunicorn.py taskhub.wsgi`."""
 
+import logging
 import os
 
 from django.conf import settings
@@ -22,5 +23,7 @@ keepalive = 15
 graceful_timeout = 10
 
 loglevel = "warning"
+# Django answers HEAD with a body and leaves it to the server to drop it, which is then worth a warning each time.
+logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)
 # Its socket would lie outside the data folder.
 control_socket_disable = True

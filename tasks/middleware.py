@@ -1,4 +1,4 @@
-"""What every answer carries: a request id, no permission to store it, and a content policy that fits it."""
+"""What holds for every request: its id, no permission to store its answer, and that it must be whole."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 from csp.constants import SELF, UNSAFE_INLINE
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from tasks.problems import problem_response
 
 REQUEST_ID = ContextVar("request_id", default="-")
 GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -60,3 +63,18 @@ class PrivateMiddleware:
         if request.path.startswith("/admin/") or getattr(renderer, "format", "") == "api":
             response._csp_update = FOREIGN_PAGES  # type: ignore[attr-defined]
         return response
+
+
+class UnfinishedMiddleware:
+    """A client that left or fell silent in the middle of its request is no fault of ours (500), but its own (400)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        if isinstance(exception, UnreadablePostError):
+            return problem_response(400, _("The request ended before its body was complete."))
+        return None

@@ -6,6 +6,7 @@ import fcntl
 import ipaddress
 import os
 import socket
+import struct
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from django.db import DatabaseError, connection
 
 from tasks.management.supervisor import Part, Supervisor
 
+SILENCE = 60  # seconds
 # What gunicorn needs to end beyond its graceful_timeout of 10 s, see taskhub/gunicorn.py.
 WEB_GRACE = 15.0
 
@@ -74,6 +76,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     refuse_strangers(str(where[0]))
     with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Its connections inherit this: who falls silent in the middle of a request loses it, and we no thread.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE, 0))
         try:
             listener.bind(where)
             listener.listen(1024)
