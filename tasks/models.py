@@ -165,6 +165,8 @@ class Task(models.Model):
             models.Index(fields=["status", "-id"], name="task_by_status"),
             models.Index(fields=["task_type", "-id"], name="task_by_type"),
             models.Index(fields=["owner", "-id"], name="task_by_owner"),
+            # Serves the roll-up, which counts tasks as they end, and pruning.
+            models.Index(fields=["completed_at"], condition=Q(completed_at__isnull=False), name="task_by_end"),
             # Serves "retried as".
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="task_retries"),
         ]
@@ -311,3 +313,48 @@ class TaskFile(models.Model):
         """The name's ending, if it is a short plain one."""
         ending = self.name.rpartition(".")[2].lower() if "." in self.name else ""
         return f".{ending}" if ending.isascii() and ending.isalnum() and len(ending) <= 8 else ""
+
+
+class Rollup(models.Model):
+    """Ended tasks of one span of time, owner and type, counted: statistics read these rows, never the tasks.
+
+    `owner` 0 is everybody. A `final` row was counted so late that no task of its span can still come in.
+    """
+
+    class Span(models.TextChoices):
+        MINUTE = "minute", "minute"
+        HOUR = "hour", "hour"
+        DAY = "day", "day"
+
+    span = models.CharField(max_length=6, choices=Span)
+    start = models.DateTimeField()
+    owner = models.IntegerField(default=0)
+    task_type = models.CharField(max_length=64)
+    final = models.BooleanField(default=False)
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    durations = models.JSONField(default=dict, help_text="How many ran so long, by bin: see tasks/stats/bins.py.")
+    waits = models.JSONField(default=dict, help_text="How many waited so long, by bin.")
+    longest_wait = models.FloatField(default=0, help_text="Seconds.")
+    slowest = models.JSONField(default=list, help_text="The slowest few, each seconds and id.")
+    errors = models.JSONField(default=dict, help_text="The most frequent few: how often and when last, by fingerprint.")
+
+    class Meta:
+        # Serves statistics, which ask for a span's rows of one owner from a time on.
+        constraints = [
+            models.UniqueConstraint(fields=["span", "owner", "start", "task_type", "final"], name="rollup_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.span} {self.start}: {self.task_type}"
+
+
+class RollupCursor(models.Model):
+    """How far the tasks that ended have been counted, by their `completed_at`."""
+
+    final = models.BooleanField(primary_key=True)
+    counted_to = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{'final' if self.final else 'first'} count to {self.counted_to}"
