@@ -58,7 +58,7 @@ def settings_read() -> Iterator[tuple[str, str | None]]:
     for node in ast.walk(ast.parse((BASE / "taskhub/settings.py").read_text())):
         if isinstance(node, ast.Call) and node.args and isinstance(name := node.args[0], ast.Constant):
             called = ast.unparse(node.func)
-            if called in {"one_of", "number", "flag"} or called.startswith("env."):
+            if called in {"one_of", "number", "numbers", "flag"} or called.startswith("env."):
                 yield str(name.value), default_of(called, node)
 
 
