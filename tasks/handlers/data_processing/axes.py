@@ -1,0 +1,105 @@
+"""Values as numbers to reckon with, numbers as values to show, and the bins of a histogram."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - rows have no zone
+BINS = 24
+OUTLIER_RANGES = 3  # further from the middle half than so many times its width
+LONGEST_VALUE = 100
+NUMERIC = frozenset({"integer", "number"})
+
+# How a value of each kind becomes a number; text has none.
+AXES = {
+    "integer": "{x}",
+    "number": "{x}",
+    "boolean": "CAST({x} AS INTEGER)",
+    "date": "epoch({x})",
+    "datetime": "epoch({x})",
+    "time": "epoch({x})",
+    "duration": "{x}",
+}
+
+
+def axis_of(kind: str, key: str, type_name: str) -> str:
+    """The column's values as numbers, in SQL. Decimals would overflow when they are added up."""
+    axis = AXES[kind].replace("{x}", key)
+    return f"CAST({axis} AS DOUBLE)" if type_name.startswith("DECIMAL") else axis
+
+
+def value_of(kind: str, number: float | None) -> Any:
+    """A number of an axis as JSON shows a value of this kind; None for what is no number."""
+    if number is None or not math.isfinite(number):
+        return None
+    try:
+        if kind in {"date", "datetime"}:
+            moment = EPOCH + dt.timedelta(seconds=round(number))
+            return moment.date().isoformat() if kind == "date" else moment.isoformat(" ")
+        if kind == "time":
+            return (EPOCH + dt.timedelta(seconds=round(number))).time().isoformat()
+    except (ValueError, OverflowError):  # a year that Python does not know
+        return None
+    return int(number) if kind == "integer" and float(number).is_integer() else number
+
+
+def plain(value: Any) -> Any:
+    """A value out of DuckDB as strict JSON holds it."""
+    if isinstance(value, bool | int) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dt.datetime):
+        return value.isoformat(" ")
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    return str(value).replace("\0", "")[:LONGEST_VALUE]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The bins of a histogram from `low` on, each `step` wide; `least` and `most` are the values that occur.
+
+    The first and the last bin also hold what lies far outside, and say so by their bounds.
+    """
+
+    low: float
+    step: float
+    bins: int
+    least: float
+    most: float
+
+    def bin_of(self, axis: str) -> str:
+        """The number of a value's bin, in SQL."""
+        return f"CAST(least(greatest(floor(({axis} - ({self.low!r})) / {self.step!r}), 0), {self.bins - 1}) AS INTEGER)"
+
+    def bounds(self, number: int) -> tuple[float, float]:
+        start = self.least if number == 0 else self.low + number * self.step
+        end = self.most if number == self.bins - 1 else self.low + (number + 1) * self.step
+        return min(start, end), max(start, end)
+
+
+def scale_of(kind: str, least: float, most: float, q25: float, q75: float) -> Scale | None:
+    """Bins for the values that occur; a few that lie far outside do not flatten all others. None: no width."""
+    low, high = fences(q25, q75)
+    low, high = (max(least, low), min(most, high)) if q75 > q25 else (least, most)
+    if not math.isfinite(high - low) or high <= low:
+        return None
+    if kind == "integer" or kind == "date":
+        unit = 1 if kind == "integer" else 86_400
+        low = math.floor(low / unit) * unit
+        step = max(unit, math.ceil((high - low + unit) / unit / BINS) * unit)
+        return Scale(low, step, max(1, min(BINS, math.ceil((high - low + unit) / step))), least, most)
+    return Scale(low, (high - low) / BINS, BINS, least, most)
+
+
+def fences(q25: float, q75: float) -> tuple[float, float]:
+    """Values outside these are outliers."""
+    reach = OUTLIER_RANGES * (q75 - q25)
+    return q25 - reach, q75 + reach

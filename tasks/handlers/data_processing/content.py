@@ -1,0 +1,102 @@
+"""What a file is, judged by its bytes and never by its name."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from tasks.context import Fail
+
+HEAD = 1024 * 1024
+
+# The first bytes of what people upload by mistake, and what to tell them it is.
+STRANGERS = [
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"RIFF", "a WEBP image or a recording"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"%PDF", "a PDF document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document (.xls, .doc); save it as .xlsx"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"7z\xbc\xaf", "a 7-Zip archive; use zip or gzip"),
+    (b"Rar!", "a RAR archive; use zip or gzip"),
+    (b"BZh", "compressed with bzip2; use zip or gzip"),
+    (b"\xfd7zXZ", "compressed with xz; use zip or gzip"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd; use zip or gzip"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90", "a program"),
+]
+# Control characters that text has: tab, line feed, vertical tab, form feed, carriage return, end of file, escape.
+TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1a\x1b\x00")
+MOST_CONTROLS = 0.005
+MOST_NULS = 0.01
+
+
+def head_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
+
+
+def kind_of(path: Path, name: str) -> str:
+    """gzip, zip, excel, parquet, json-lines or text. Raises Fail for what is no table."""
+    head = head_of(path)
+    if not head.strip(b"\xef\xbb\xbf\r\n\t "):
+        raise Fail(_("%(name)s is empty.") % {"name": name})
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        return _kind_of_zip(path, name)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    _refuse_strangers(head, name)
+    return "json-lines" if is_json_lines(head) else "text"
+
+
+def _kind_of_zip(path: Path, name: str) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = set(archive.namelist())
+    except zipfile.BadZipFile:
+        raise Fail(_("%(name)s is a zip file that is damaged.") % {"name": name}) from None
+    if "xl/workbook.xml" in members:
+        return "excel"
+    if "word/document.xml" in members or "ppt/presentation.xml" in members or "mimetype" in members:
+        raise Fail(_("%(name)s is not a table: it is an office document.") % {"name": name})
+    return "zip"
+
+
+def _refuse_strangers(head: bytes, name: str) -> None:
+    for start, told in STRANGERS:
+        if head.startswith(start):
+            raise Fail(_("%(name)s is not a table: it is %(kind)s.") % {"name": name, "kind": told})
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or utf_16_without_mark(head):
+        return
+    controls = sum(head.count(byte) for byte in range(32) if byte not in TEXT_CONTROLS)
+    if controls > MOST_CONTROLS * len(head) or head.count(0) > MOST_NULS * len(head):
+        raise Fail(_("%(name)s is not a table: it holds binary data.") % {"name": name})
+
+
+def utf_16_without_mark(head: bytes) -> str | None:
+    """utf-16-le or utf-16-be where every other byte of the text is zero, as it is in western languages."""
+    half = max(1, len(head) // 2)
+    first, second = head[0::2].count(0) / half, head[1::2].count(0) / half
+    if second > 0.4 and first < 0.05:
+        return "utf-16-le"
+    return "utf-16-be" if first > 0.4 and second < 0.05 else None
+
+
+def is_json_lines(head: bytes) -> bool:
+    """Whether the first line that holds anything is a JSON object."""
+    line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
+    if not line.startswith(b"{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,95 @@
+"""The files a task leaves: the cleaned rows as CSV and Parquet, the lines set aside, the profile."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from tasks.context import TaskContext
+from tasks.handlers.data_processing.database import Database, identifier, quoted
+from tasks.handlers.data_processing.guessing import Column
+from tasks.handlers.data_processing.loading import ROWS_IN_GROUP, VALUES_IN_GROUP, Rows
+from tasks.handlers.data_processing.relations import row_hash
+from tasks.handlers.data_processing.source import Source
+
+# A spreadsheet takes a cell for a formula that begins with one of these: = + - @, tab, line ends, NUL, and the wide
+# forms of the first four.
+FORMULA_STARTS = [0x3D, 0x2B, 0x2D, 0x40, 0x09, 0x0A, 0x0D, 0x00, 0xFF1D, 0xFF0B, 0xFF0D, 0xFF20]
+
+
+class Outputs:
+    """Writes the files of one task below `folder` and hands them to the context."""
+
+    def __init__(self, context: TaskContext, source: Source, rows: Rows, database: Database, folder: Path) -> None:
+        self.context = context
+        self.source = source
+        self.rows = rows
+        self.database = database
+        self.folder = folder
+        self.stem = Path(source.name).stem.removesuffix(".csv")[:100] or "table"
+
+    def save_rows(self, repeated: int) -> None:
+        """The cleaned rows: one of each, what could not be read left empty, in the order of the file."""
+        table = f"(FROM {self.rows.table} WHERE {self._first_of_each()})" if repeated else self.rows.table
+        progress = self.database.progress
+        progress.begin_part(0, 2)
+        self._save(f"{self.stem}.clean.csv", self._csv(table))
+        progress.begin_part(1, 2)
+        self._save(f"{self.stem}.clean.parquet", self._parquet(table))
+
+    def _save(self, name: str, copy: str) -> None:
+        path = self.folder / "output"
+        self.database.run(copy.replace("{path}", quoted(path)))
+        self.context.save_file(name, path)
+
+    def _csv(self, table: str) -> str:
+        """Texts and names in quotes and safe from being formulas; numbers, also negative ones, stay numbers."""
+        values = ", ".join(f"{_csv_value(c)} AS {identifier(safe(c.name))}" for c in self.rows.columns)
+        texts = ", ".join(identifier(safe(c.name)) for c in self.rows.columns if c.kind == "text")
+        quotes = f", FORCE_QUOTE ({texts})" if texts else ""
+        return f"COPY (SELECT {values} FROM {table}) TO {{path}} (FORMAT csv, HEADER true{quotes})"
+
+    def _parquet(self, table: str) -> str:
+        columns = ", ".join(f"{c.key} AS {identifier(c.name)}" for c in self.rows.columns)
+        size = max(2048, min(ROWS_IN_GROUP, VALUES_IN_GROUP // len(self.rows.columns)))
+        return f"COPY (SELECT {columns} FROM {table}) TO {{path}} (FORMAT parquet, ROW_GROUP_SIZE {size})"
+
+    def _first_of_each(self) -> str:
+        """As SQL: whether a row is no repetition. Only the rows whose hash occurs twice are looked at closely."""
+        same = row_hash(self.rows)
+        twice = f"SELECT {same} FROM {self.rows.table} GROUP BY 1 HAVING count(*) > 1"
+        first = (
+            f"SELECT file_row_number, row_number() OVER (PARTITION BY {same} ORDER BY file_row_number) AS nth "
+            f"FROM {self.rows.table} WHERE {same} IN ({twice})"
+        )
+        return f"file_row_number NOT IN (SELECT file_row_number FROM ({first}) WHERE nth > 1)"
+
+    def save_set_aside(self) -> None:
+        """The lines that do not fit the table, as they are but for formulas."""
+        if not self.source.set_aside:
+            return
+        path = self.folder / "set-aside"
+        with path.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+            writer.writerow(["line", "reason", "text"])
+            writer.writerows([one.line, one.reason, safe(one.text)] for one in self.source.set_aside)
+        self.context.save_file(f"{self.stem}.set-aside.csv", path)
+
+    def save_profile(self, profile: dict[str, Any]) -> None:
+        path = self.folder / "profile"
+        path.write_text(json.dumps(profile, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        self.context.save_file(f"{self.stem}.profile.json", path)
+
+
+def safe(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text and ord(text[0]) in FORMULA_STARTS else text
+
+
+def _csv_value(column: Column) -> str:
+    if column.kind != "text":
+        return column.key
+    starts = ", ".join(map(str, FORMULA_STARTS))
+    return f"CASE WHEN unicode({column.key}) IN ({starts}) THEN '''' || {column.key} ELSE {column.key} END"

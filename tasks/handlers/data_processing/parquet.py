@@ -1,0 +1,40 @@
+"""Parquet as a source: its columns have types already."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from tasks.context import Fail
+from tasks.handlers.data_processing.database import Database, identifier, quoted
+from tasks.handlers.data_processing.dialect import MOST_COLUMNS, column_names
+from tasks.handlers.data_processing.source import Source
+from tasks.handlers.data_processing.unpacking import PlainFile
+
+SAMPLE_ROWS = 20_000
+
+
+def parquet_source(plain: PlainFile, database: Database) -> Source:
+    """Raises Fail where the file is damaged."""
+    import duckdb
+
+    table = f"read_parquet({quoted(plain.path)})"
+    try:
+        described = database.run(f"DESCRIBE FROM {table}")
+    except (duckdb.IOException, duckdb.InvalidInputException):
+        raise Fail(_("%(name)s is a Parquet file that is damaged.") % {"name": plain.name}) from None
+    if len(described) > MOST_COLUMNS:
+        message = _("%(name)s has %(count)s columns; at most %(most)s are taken.")
+        raise Fail(message % {"name": plain.name, "count": f"{len(described):,}", "most": f"{MOST_COLUMNS:,}"})
+    names, warnings = column_names([row[0] for row in described], len(described))
+    columns = ", ".join(f"{identifier(row[0])} AS c{i}" for i, row in enumerate(described))
+    relation = f"(SELECT {columns} FROM {table})"
+    return Source(
+        format=_("Parquet"),
+        name=plain.name,
+        names=names,
+        relation=relation,
+        sample=f"(FROM {relation} LIMIT {SAMPLE_ROWS})",
+        types=[row[1] for row in described],
+        warnings=warnings,
+        path=plain.path,
+    )

@@ -1,0 +1,57 @@
+"""What holds between columns and between rows: correlations, repeated rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+from tasks.handlers.data_processing.axes import NUMERIC, plain
+from tasks.handlers.data_processing.database import Database
+from tasks.handlers.data_processing.loading import Rows
+from tasks.handlers.data_processing.profile import ColumnProfile
+
+MOST_COMPARED = 30
+COMPARED_ROWS = 200_000
+STRONGEST = 30
+WEAKEST = 0.1
+MAYBE_UNIQUE = 0.95  # estimates of distinct counts are off by a few per cent
+
+
+def correlations(rows: Rows, profiles: Sequence[ColumnProfile], database: Database) -> list[dict[str, Any]]:
+    """The strongest of Pearson's correlations between the first numeric columns, in big files of every n-th row."""
+    compared = [p for p in profiles if p.kind in NUMERIC and p.distinct > 1][:MOST_COMPARED]
+    pairs = list(combinations(compared, 2))
+    if not pairs:
+        return []
+    every = -(-rows.count // COMPARED_ROWS)
+    asked = ", ".join(f"corr({a.axis}, {b.axis})" for a, b in pairs)
+    found = database.one(f"SELECT {asked} FROM {rows.table} WHERE file_row_number % {every} = 0")
+    known = [(a, b, round(r, 4)) for (a, b), r in zip(pairs, map(plain, found), strict=True) if r is not None]
+    strong = sorted((one for one in known if abs(one[2]) >= WEAKEST), key=lambda one: -abs(one[2]))
+    return [{"a": a.column.name, "b": b.column.name, "r": r} for a, b, r in strong[:STRONGEST]]
+
+
+def repeated_rows(rows: Rows, profiles: Sequence[ColumnProfile], database: Database) -> int:
+    """How many rows are equal to an earlier one."""
+    if _has_key(rows, profiles, database):
+        return 0
+    (count,) = database.one(f"SELECT count(*) - count(DISTINCT {row_hash(rows)}) FROM {rows.table}")
+    return int(count)
+
+
+def row_hash(rows: Rows) -> str:
+    """64 bits of all values of a row: two different rows share them once in ten million files of a million rows."""
+    return f"hash({', '.join(column.key for column in rows.columns)})"
+
+
+def _has_key(rows: Rows, profiles: Sequence[ColumnProfile], database: Database) -> bool:
+    """Whether a column has another value in each row: then no row is repeated, and that is quicker to see."""
+    unique = [p for p in profiles if not p.nulls and p.distinct >= MAYBE_UNIQUE * rows.count]
+    if any(p.distinct_is_exact and p.distinct == rows.count for p in unique):
+        return True
+    for profile in [p for p in unique if not p.distinct_is_exact][:1]:
+        (profile.distinct,) = database.one(f"SELECT count(DISTINCT {profile.key}) FROM {rows.table}")
+        profile.distinct_is_exact = True
+        return profile.distinct == rows.count
+    return False

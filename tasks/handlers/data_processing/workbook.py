@@ -1,0 +1,105 @@
+"""Excel workbooks: one sheet, written out as CSV, row by row."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from tasks.context import Fail
+from tasks.handlers.data_processing.progress import Progress
+from tasks.handlers.data_processing.unpacking import HARMLESS, MOST_RATIO, PlainFile
+
+EVERY = 500
+
+
+def sheet_as_csv(plain: PlainFile, sheet: str, folder: Path, progress: Progress) -> tuple[PlainFile, str]:
+    """The sheet asked for, or the first one that holds anything, and its name. Raises Fail.
+
+    Shared texts stay in memory: the parts of the file are limited for that.
+    """
+    _refuse_bombs(plain)
+    book = _opened(plain)
+    try:
+        for title in _titles(book, sheet, plain.name):
+            target = folder / "sheet"
+            if _write(book[title], target, progress):
+                return PlainFile(target, plain.name, "text", plain.packed_as), title
+    finally:
+        book.close()
+    raise Fail(_("%(name)s holds no rows.") % {"name": plain.name})
+
+
+def _refuse_bombs(plain: PlainFile) -> None:
+    with zipfile.ZipFile(plain.path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+        shared = sum(m.file_size for m in archive.infolist() if m.filename.lower() == "xl/sharedstrings.xml")
+    if unpacked > max(HARMLESS, plain.path.stat().st_size * MOST_RATIO):
+        raise Fail(_("%(name)s unpacks to far more than a table would; it was refused.") % {"name": plain.name})
+    if shared > settings.DUCKDB_MEMORY_MB * 1024 * 1024 // 2:
+        message = _("%(name)s holds too many different texts for the memory allowed: save it as CSV.")
+        raise Fail(message % {"name": plain.name})
+
+
+def _opened(plain: PlainFile) -> Any:
+    import openpyxl
+
+    try:
+        return openpyxl.load_workbook(plain.path, read_only=True, data_only=True)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile, SyntaxError):
+        raise Fail(_("%(name)s is an Excel file that is damaged.") % {"name": plain.name}) from None
+
+
+def _titles(book: Any, sheet: str, name: str) -> list[str]:
+    titles = [one.title for one in book.worksheets]
+    if not sheet:
+        return titles
+    if sheet not in titles:
+        message = _("%(name)s has no sheet “%(sheet)s”. It has: %(titles)s.")
+        raise Fail(message % {"name": name, "sheet": sheet, "titles": ", ".join(titles)})
+    return [sheet]
+
+
+def _write(sheet: Any, target: Path, progress: Progress) -> int:
+    """How many rows were written. What is empty at the end of rows is kept, so that all have one width."""
+    total = sheet.max_row or 0  # as the file claims; it may be wrong
+    sheet.reset_dimensions()
+    count = 0
+    with target.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        for number, row in enumerate(_padded(sheet.iter_rows(values_only=True)), 1):
+            writer.writerow([text_of(value) for value in row])
+            count += 1
+            if number % EVERY == 0:
+                progress.part(number, max(total, number))
+    return count
+
+
+def _padded(rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    width = 0
+    for row in rows:
+        if any(value is not None for value in row):
+            width = max(width, len(row))
+            yield [*row, *[None] * (width - len(row))]
+
+
+def text_of(value: Any) -> str:
+    """A cell as the CSV reader understands it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat() if value.time() == dt.time() else value.isoformat(" ", "seconds")
+    if isinstance(value, dt.timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
