@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tasks.middleware.RequestIdMiddleware",
     "tasks.middleware.PrivateMiddleware",
+    "tasks.api.middleware.ProblemMiddleware",
     "tasks.middleware.UnfinishedMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

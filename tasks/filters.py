@@ -151,7 +151,8 @@ def task_types() -> list[tuple[str, str]]:
 class TaskFilter(django_filters.FilterSet):
     """Tasks by status, type, queue, owner, age and search. Apply it to tasks that are visible, cursor and all.
 
-    After `.qs`, `hints` are sentences about what was not understood, and `reached` is the id a text search ended at.
+    After `.qs`, `hints` are sentences about what was not understood (`not_understood` has the wrong ones by field), and
+    `reached` is the id a text search ended at.
     """
 
     status = django_filters.ChoiceFilter(choices=Status.choices)
@@ -169,6 +170,7 @@ class TaskFilter(django_filters.FilterSet):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.hints: list[str] = []
+        self.not_understood: dict[str, list[str]] = {}
         self.reached: uuid.UUID | None = None
 
     @property
@@ -180,7 +182,7 @@ class TaskFilter(django_filters.FilterSet):
         return tasks.filter(by_owner(value, self.user))
 
     def filter_since(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
-        return self._try(tasks, QUALIFIERS["after"], value)
+        return self._try(tasks, name, QUALIFIERS["after"], value)
 
     def filter_order(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
         return tasks.order_by("id" if value == "oldest" else "-id")
@@ -195,7 +197,7 @@ class TaskFilter(django_filters.FilterSet):
         if search.texts or any(key in SCANNED for key, _value in search.qualifiers):
             tasks = self._within_reach(tasks)
         for key, text in search.qualifiers:
-            tasks = self._try(tasks, QUALIFIERS[key], text)
+            tasks = self._try(tasks, name, QUALIFIERS[key], text)
         for text in search.texts:
             tasks = tasks.filter(by_text(text, self.reached if not self._upwards else None))
         return tasks
@@ -212,9 +214,10 @@ class TaskFilter(django_filters.FilterSet):
             return tasks
         return tasks.filter(id__lte=self.reached) if self._upwards else tasks.filter(id__gte=self.reached)
 
-    def _try(self, tasks: QuerySet[Task], qualifier: Callable[[str, Any], Q], value: str) -> QuerySet[Task]:
+    def _try(self, tasks: QuerySet[Task], name: str, qualifier: Callable[[str, Any], Q], value: str) -> QuerySet[Task]:
         try:
             return tasks.filter(qualifier(value, self.user))
         except NotUnderstood as error:
             self.hints.append(str(error))
+            self.not_understood.setdefault(name, []).append(str(error))
             return tasks.none()

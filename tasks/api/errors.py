@@ -12,14 +12,10 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from tasks.api.parsers import TooLarge
 from tasks.lifecycle import TransitionRefused
 from tasks.models import Task, TaskFile
 from tasks.problems import MEDIA_TYPE, problem
-
-
-class TooLarge(exceptions.APIException):
-    status_code = 413
-    default_detail = "The request is too large."
 
 
 class Away(exceptions.APIException):

@@ -9,14 +9,17 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
-
-from tasks.api.errors import TooLarge
 
 # Escapes that may stand for what no database stores: NUL, and halves of a surrogate pair.
 SUSPECT = re.compile(r"\\u(0000|d[89a-f])", re.IGNORECASE)
 LARGEST = 2**63
+
+
+class TooLarge(APIException):
+    status_code = 413
+    default_detail = "The request is too large."
 
 
 def loads(text: str) -> Any:

@@ -57,11 +57,22 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
         return masked(task.parameters)
 
 
+class ParametersField(serializers.JSONField):
+    """An object; what is in it, uploads among it, is for the task type to judge."""
+
+    default_error_messages = {"invalid": _("Parameters must be an object.")}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        return data
+
+
 class SubmitSerializer(serializers.Serializer[Any]):
     """A task to submit. What may be left out may also be null."""
 
     task_type = serializers.CharField(max_length=64, help_text=_("One of the task types."))
-    parameters = serializers.JSONField(
+    parameters = ParametersField(
         required=False, allow_null=True, help_text=_("What the task type takes; see its schema.")
     )
     name = serializers.CharField(
@@ -75,11 +86,6 @@ class SubmitSerializer(serializers.Serializer[Any]):
     max_attempts = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=100, help_text=_("How often it may be tried.")
     )
-
-    def validate_parameters(self, value: Any) -> dict[str, Any]:
-        if value is not None and not isinstance(value, dict):
-            raise serializers.ValidationError(_("Parameters must be an object."))
-        return value or {}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         given = super().to_internal_value(data)

@@ -57,9 +57,12 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
         chosen = TaskFilter(request.query_params, after_cursor(request), request=request._request)
         if not chosen.is_valid():
             raise exceptions.ValidationError(chosen.errors)
-        tasks = list(chosen.qs.select_related("owner").defer("checkpoint")[: limit + 1])
-        following = tasks[limit - 1].pk if len(tasks) > limit else chosen.reached
-        page = self.get_serializer(tasks[:limit], many=True)
+        tasks = chosen.qs
+        if chosen.not_understood:
+            raise exceptions.ValidationError(chosen.not_understood)
+        rows = list(tasks.select_related("owner").defer("checkpoint")[: limit + 1])
+        following = rows[limit - 1].pk if len(rows) > limit else chosen.reached
+        page = self.get_serializer(rows[:limit], many=True)
         return Response(page.data, headers=paging.links(request, "cursor", following))
 
     def create(self, request: Request) -> Response:

@@ -1,0 +1,58 @@
+"""The JSON Schema of a task type's parameters says what its serializer takes."""
+
+from __future__ import annotations
+
+import pytest
+from rest_framework import serializers
+
+from tasks import registry
+from tasks.api.schemas import parameters_schema
+from tasks.parameters import FileParameter, FilesParameter
+from tasks.registry import TaskType
+
+
+class Parameters(serializers.Serializer):
+    file = FileParameter(extensions=[".csv"])
+    images = FilesParameter(required=False)
+    size = serializers.IntegerField(default=1, max_value=9, help_text="How large.")
+    mode = serializers.ChoiceField(["fit", "fill"], allow_null=True, required=False)
+
+
+jsonschema_rs = pytest.importorskip("jsonschema_rs", reason="comes with requirements-dev.txt")
+SCHEMA = parameters_schema(TaskType("X", lambda context: None, "X", Parameters))
+
+
+def test_a_schema_has_each_parameter_with_its_limits_and_help():
+    size = SCHEMA["properties"]["size"]
+    assert (size["type"], size["default"], size["maximum"], size["description"]) == ("integer", 1, 9, "How large.")
+    assert SCHEMA["required"] == ["file"]
+
+
+def test_a_file_says_which_it_may_be():
+    assert SCHEMA["properties"]["file"] == {
+        "type": "string",
+        "format": "uuid",
+        "x-file": True,
+        "x-extensions": [".csv"],
+    }
+    assert SCHEMA["properties"]["images"]["items"]["x-file"] is True
+
+
+@pytest.mark.parametrize(
+    ("parameters", "valid"),
+    [
+        ({"file": "01890000-0000-7000-8000-000000000000"}, True),
+        ({"file": "01890000-0000-7000-8000-000000000000", "mode": None, "size": 3}, True),
+        ({}, False),
+        ({"file": "x", "size": 10}, False),
+        ({"file": "x", "unheard_of": 1}, False),
+        ({"file": "x", "mode": "stretch"}, False),
+    ],
+)
+def test_the_schema_takes_what_the_serializer_takes(parameters, valid):
+    assert jsonschema_rs.is_valid(SCHEMA, parameters) == valid
+
+
+@pytest.mark.parametrize("kind", list(registry.all_types()), ids=lambda kind: kind.name)
+def test_every_task_types_schema_is_a_schema(kind):
+    jsonschema_rs.meta.validate(parameters_schema(kind) | {"$schema": "https://json-schema.org/draft/2020-12/schema"})
