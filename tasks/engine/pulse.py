@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
@@ -210,23 +211,27 @@ class Pulse(threading.Thread):
         return max(0.0, self.next_look - time.monotonic()) if self.hungry else LOOK_EVERY
 
     def _beat(self) -> None:
-        """One turn: stop what is to stop, then one transaction that writes outcomes and reports and claims the next."""
+        """One turn: stop what is to stop, write what there is, claim what comes next."""
         self._interrupt_if_asked()
         self._watch_for_stop()
+        self._write_turn()
+        if self._wants_task():
+            self._claim_turn()
+
+    def _write_turn(self) -> None:
+        """Outcomes, reports, starts and answers, in one transaction."""
         requests = self._take_requests()
         self._collect()
         overdue = self._take_overdue()
         self.unwritten += [Outcome(Move.GIVE_BACK, one) for one in overdue]
         runs = self._runs_to_report(requests)
         publish = self._run_to_publish()
-        wants, hungry = self._wants_task(), self.hungry
-        if not (self.unwritten or runs or publish or requests or wants or self.broken):
+        if not (self.unwritten or runs or publish or requests or self.broken):
             return
-        # Before the look, not after it: a task that comes in between would wake nobody.
-        self.slot.values.idle = wants and hungry
-        claimed: list[Claimed] = []
+        plain = not (runs or publish or requests or self.broken)
         try:
-            with transaction.atomic():
+            # One statement is a transaction of its own: a BEGIN and a COMMIT would be two more journeys.
+            with nullcontext() if plain and self.store.is_one_statement(self.unwritten) else transaction.atomic():
                 if self.broken:
                     self._reconcile(requests)
                 for run in runs:
@@ -235,8 +240,6 @@ class Pulse(threading.Thread):
                 if publish:
                     publish.claimed.started = self.store.start(publish.claimed, publish.began)
                 answers = [self._answer(request) for request in requests]
-                if wants:
-                    claimed = self._claim(hungry)
         except DATABASE_AWAY as error:
             self.requests.extendleft(reversed(requests))
             if not isinstance(error, DataError | IntegrityError) or self.broken:
@@ -245,21 +248,31 @@ class Pulse(threading.Thread):
             return
         for run in runs:
             run.report, run.reported = None, time.monotonic()
-        self._settle(claimed, requests, answers, len(overdue))
+        self._settle(requests, answers, len(overdue))
 
-    def _settle(self, claimed: list[Claimed], requests: list[Request], answers: list[bool], given_back: int) -> None:
-        """After the commit: hand out what it brought."""
+    def _settle(self, requests: list[Request], answers: list[bool], given_back: int) -> None:
+        """After the commit: tell who waits for it."""
         self._count(len(self.unwritten))
         again = [outcome.run_at for outcome in self.unwritten if outcome.move is Move.TRY_AGAIN_LATER]
         self.unwritten, self.broken = [], False
-        if claimed:
-            self.slot.values.idle = 0
-            self.buffer.extend(claimed)
-            self.bell.put(None)
         for request, answer in zip(requests, answers, strict=True):
             request.reply.put(answer)
         if given_back or again:
             wakeup.tell(wakeup.News(ready=given_back, due=min(filter(None, again), default=None)))
+
+    def _claim_turn(self) -> None:
+        hungry = self.hungry
+        # Before the look, not after it: a task that comes in between would wake nobody.
+        self.slot.values.idle = hungry
+        try:
+            claimed = self._claim(hungry)
+        except DATABASE_AWAY:
+            self.broken = True  # it may have been committed although the reply was lost
+            raise
+        if claimed:
+            self.slot.values.idle = 0
+            self.buffer.extend(claimed)
+            self.bell.put(None)
 
     def _collect(self) -> None:
         while self.outbox:
@@ -338,21 +351,20 @@ class Pulse(threading.Thread):
                 self.queues = fresh
             for place in range(len(self.queues)):
                 queue = self.queues[(self.turn + place) % len(self.queues)]
-                claimed = self.store.claim(self.cluster, self.pid, queue, limit, fast, hungry)
+                claimed = self._take(queue, limit, fast, hungry)
                 if claimed:
                     self.turn += place
-                    self._start_along(claimed, fast, hungry)
                     return claimed
         if hungry:  # else the main thread may have become so meanwhile, and nobody has looked for it yet
             self.next_look = time.monotonic() + LOOK_EVERY
         return []
 
-    def _start_along(self, claimed: list[Claimed], fast: tuple[str, ...], hungry: bool) -> None:
-        """A task that waits for nobody and is not known to be fast is started by the transaction that claims it."""
-        first = claimed[0]
-        if hungry and len(claimed) == 1 and (first.losses or first.task_type not in fast):
-            self.store.start(first, timezone.now())
-            first.started = True
+    def _take(self, queue: str, limit: int, fast: tuple[str, ...], hungry: bool) -> list[Claimed]:
+        """Claim from one queue. What is not known to be fast is started at once: the main thread waits for it."""
+        claimed = self.store.claim(self.cluster, self.pid, queue, limit, fast, hungry)
+        if claimed and (claimed[0].losses or claimed[0].task_type not in fast):
+            claimed[0].started = self.store.start(claimed[0], timezone.now())
+        return claimed
 
     def _reconcile(self, requests: list[Request]) -> None:
         """After a broken transaction: give back what the table says we hold and we know nothing of.

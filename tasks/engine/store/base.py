@@ -81,6 +81,10 @@ class Store:
 
     # --- the ends of a claim
 
+    def is_one_statement(self, outcomes: Sequence[Outcome]) -> bool:
+        """Whether `write` sends one statement for these, which needs no transaction around it."""
+        return False
+
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Write outcomes within the caller's transaction. What its claim no longer covers changes nothing."""
         # In id order: two writers of overlapping rows would otherwise wait for each other.
