@@ -78,14 +78,26 @@ class RunningHub:
     def health(self) -> Any:
         """What /api/health answers; nothing while the web server is away."""
         try:
-            with urllib.request.urlopen(f"{self.address}api/health", timeout=10) as response:
-                return json.load(response)
+            return self.ask("api/health")
         except OSError:
             return None
+
+    def submit(self, task_type: str, **parameters: Any) -> str:
+        """Submit a task by API; gives its id."""
+        body = json.dumps({"task_type": task_type, "parameters": parameters}).encode()
+        return self.ask("api/tasks/submit", body)["id"]
+
+    def ask(self, path: str, body: bytes | None = None) -> Any:
+        request = urllib.request.Request(self.address + path, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
 
     def works(self) -> bool:
         """Whether the web server answers and a cluster is at work."""
         return bool((self.health() or {}).get("queue_running"))
+
+    def status_of(self, task_id: str) -> str:
+        return self.ask(f"api/tasks/{task_id}")["status"]
 
     def part(self, word: str) -> ProcessInfo | None:
         """The part whose command line holds this word."""

@@ -139,10 +139,11 @@ class Part:
 
 @dataclass
 class Supervisor:
-    """Runs the parts until a signal asks to stop. `say` is given a sentence about whatever happens unasked."""
+    """Runs the parts until a signal asks to stop. `say` is given a sentence about whatever happens."""
 
     parts: Sequence[Part]
     say: Callable[[str], object]
+    patience: str = ""  # what to say to whoever has asked to stop, and waits
 
     def run(self) -> None:
         with caught_signals() as signals:
@@ -150,6 +151,7 @@ class Supervisor:
                 while not signals.stop_requests:
                     self._tend()
                     signals.wait(self._until_next_start())
+                self.say(self.patience)
             finally:
                 self._end(signals)
 

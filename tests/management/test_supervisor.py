@@ -40,8 +40,8 @@ def test_a_part_that_died_is_started_again_and_that_is_said(tmp_path, monkeypatc
     said: list[str] = []
     starts = tmp_path / "starts"
     counting = part(f"echo >> {starts}; [ $(wc -l < {starts}) = 1 ] && exit 3; {STOP}; sleep 60")
-    Supervisor([counting], said.append).run()
-    assert said == ["The part ended (status 3); it is started again in 0.01 s."]
+    Supervisor([counting], said.append, "Stopping.").run()
+    assert said == ["The part ended (status 3); it is started again in 0.01 s.", "Stopping."]
 
 
 def test_a_part_that_ignores_the_stop_is_killed_with_what_it_started(tmp_path):

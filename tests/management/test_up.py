@@ -6,10 +6,13 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from tasks.management import supervisor
 from tests.hub import MANAGE, environment
 from tests.processes import living_in_sessions, wait_for
 
@@ -67,6 +70,20 @@ def test_a_stop_leaves_no_process_behind(number, start_hub):
     hub = start_hub()
     sessions = hub.sessions()
     assert hub.stop(number) == 0
+    assert living_in_sessions(sessions) == []
+
+
+@pytest.mark.cluster
+def test_a_second_stop_does_not_wait_for_what_runs(start_hub):
+    hub = start_hub()
+    slow = hub.submit("EMAIL_SIMULATION", num_emails=100, delay_per_email=10)
+    wait_for(lambda: hub.status_of(slow) == "RUNNING")
+    sessions = hub.sessions()
+    hub.process.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    wait_for(lambda: time.monotonic() - asked > supervisor.SECOND_REQUEST_AFTER)
+    assert hub.stop(signal.SIGINT) == 0
+    assert time.monotonic() - asked < settings.SHUTDOWN_GRACE
     assert living_in_sessions(sessions) == []
 
 

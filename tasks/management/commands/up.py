@@ -22,6 +22,10 @@ from django.db import DatabaseError, connection
 from tasks.management.supervisor import Part, Supervisor
 
 SILENCE = 60  # seconds
+PATIENCE = (
+    f"Stopping: running tasks have {settings.SHUTDOWN_GRACE:g} seconds to end, then go back into the queue. "
+    "Ctrl-C once more makes it quick."
+)
 # What gunicorn needs to end beyond its graceful_timeout of 10 s, see taskhub/gunicorn.py.
 WEB_GRACE = 15.0
 
@@ -41,7 +45,7 @@ class Command(BaseCommand):
             raise CommandError("--workers must be at least 1.")
         with only_one(settings.DATA_DIR), listening(host, port) as listener:
             prepare()
-            supervisor = Supervisor(parts(listener, workers), self.say)
+            supervisor = Supervisor(parts(listener, workers), self.say, PATIENCE)
             self.say(f"TaskHub is at {address(listener)}  (Ctrl-C stops it)")
             self.say(f"Its data is in {settings.DATA_DIR}")
             supervisor.run()
