@@ -100,8 +100,10 @@
       if (this.failures) return Math.min(30, 2 ** this.failures);
       // Nothing under way and nobody at the keyboard for ten minutes: a slow look is enough.
       const isIdle = Date.now() - this.active > 600_000 && !$("[data-busy]");
-      return Math.max(this.every, isIdle ? 15 : 0);
+      return Math.max(this.every, this.slowest(), isIdle ? 15 : 0);
     },
+    // A region may ask for a slower pace: what a page of statistics shows changes slowly.
+    slowest() { return Math.max(0, ...this.regions().map((region) => Number(region.dataset.every ?? 0))); },
     isOn() { return this.every > 0 && !this.stopped && !document.hidden && this.regions().length > 0; },
     plan() {
       clearTimeout(this.timer);
@@ -137,7 +139,7 @@
       if (this.every) this.before = this.every;
       button.hidden &&= !this.regions().length;
       button.dataset.tone = this.every ? "good" : "calm";
-      button.textContent = this.every ? fill(WORDS.live, { every: this.every }) : WORDS.paused;
+      button.textContent = this.every ? fill(WORDS.live, { every: Math.max(this.every, this.slowest()) }) : WORDS.paused;
       $$("#every button").forEach((one) => one.setAttribute("aria-pressed", String(Number(one.value) === this.every)));
     },
   };

@@ -50,6 +50,12 @@ def roll_up(budget: float = 0.1) -> int:
     return counted
 
 
+def count_anew() -> None:
+    """Forget every count: the next roll-ups begin with the first task that ended."""
+    Rollup.objects.all().delete()
+    RollupCursor.objects.all().delete()
+
+
 def _step(final: bool) -> int:
     """One step of one cursor: 1. find its end; 2. count; 3. store counts and cursor, unless somebody was faster."""
     cursor, _made = RollupCursor.objects.get_or_create(final=final)

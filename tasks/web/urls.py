@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tasks.web import acts, bulk, items, log, new_task, preferences, task_list, task_page, workers
+from tasks.web import acts, bulk, items, log, new_task, preferences, stats, task_list, task_page, workers
 
 app_name = "tasks"
 
@@ -27,5 +27,7 @@ urlpatterns = [
     path("workers/", workers.workers, name="workers"),
     path("workers/_live/", workers.workers_live, name="workers_live"),
     path("workers/queues/<str:queue>/", workers.queue, name="queue"),
+    path("stats/", stats.stats, name="stats"),
+    path("stats/_live/", stats.stats_live, name="stats_live"),
     path("preferences/", preferences.preferences, name="preferences"),
 ]

@@ -13,14 +13,15 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def duration(seconds: float | None) -> str:
-    """ "0.4 s", "8.3 s", "31 s", "1 min 12 s", "2 h 6 min", "3 d 2 h". Never negative; nothing for None."""
+    """ "20 ms", "0.4 s", "8.3 s", "31 s", "1 min 12 s", "2 h 6 min", "3 d 2 h". Never negative; nothing for None."""
     if seconds is None:
         return ""
     seconds = max(0.0, float(seconds))
     if 0.001 <= seconds < 0.1:
         return _("%(count)s ms") % {"count": floor(seconds * 1000)}
     if seconds < 10:
-        return _("%(count)s s") % {"count": formats.number_format(floor(seconds * 10) / 10, 1)}
+        tenths = floor(seconds * 10 + 1e-9)
+        return _("%(count)s s") % {"count": formats.number_format(tenths / 10, 1 if tenths % 10 else 0)}
     if seconds < MINUTE:
         return _("%(count)s s") % {"count": floor(seconds)}
     if seconds < HOUR:
@@ -79,6 +80,7 @@ def capped(count: int, cap: int) -> str:
 
 
 def thousands(count: float) -> str:
+    count = int(count) if count == int(count) else count
     return formats.number_format(count, use_l10n=True, force_grouping=True)
 
 
