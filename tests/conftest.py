@@ -53,3 +53,19 @@ def start_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
             return hub
 
         yield start
+
+
+@pytest.fixture
+def mail_server(settings: Any) -> Iterator[Any]:
+    """A mail server on a loopback port, to which campaigns go."""
+    pytest.importorskip("aiosmtpd", reason="requirements-dev.txt has it")
+    from tests.mail_server import MailServer
+
+    server = MailServer()
+    server.controller.start()
+    settings.MAIL_SERVER_SET = True
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", server.port, 5
+    settings.DEFAULT_FROM_EMAIL = "TaskHub <hub@example.org>"
+    yield server
+    server.controller.stop()
