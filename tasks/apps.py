@@ -13,12 +13,14 @@ class TasksConfig(AppConfig):
     verbose_name = "TaskHub"
 
     def ready(self) -> None:
-        from tasks import lifecycle
+        from tasks import lifecycle, stats
         from tasks.checks import check_database
+        from tasks.engine import upkeep
 
         register(check_database, "engine")
         autodiscover_modules("handlers")
         post_migrate.connect(lifecycle.open_default_queue, sender=self)
+        upkeep.further_duties.append(upkeep.Duty(5.0, stats.roll_up))
         lifecycle.submitted.connect(_tell_of_submitted, dispatch_uid="wakeup")
         lifecycle.cancelled.connect(_tell_of_cancelled, dispatch_uid="wakeup")
 

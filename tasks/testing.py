@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from tasks import registry
 from tasks.context import Fail, ItemRecord, TaskContext, TaskInterrupted
+from tasks.engine.inline import run_ready
 from tasks.files import Content, content_type_of
 from tasks.models import Task
 from tasks.parameters import FileParameter, FilesParameter, StoredFile
@@ -169,3 +170,13 @@ def assert_submitted(task_type: str, parameters: Mapping[str, Any] | None = None
             return task
     seen = [task.parameters for task in tasks]
     raise AssertionError(f"No {task_type} task with {parameters} was submitted. Submitted: {seen}")
+
+
+def drain(limit: int = 1000) -> list[Task]:
+    """Run what was submitted and is ready, here and now, as a worker would; gives the tasks as they ended.
+
+    Runs in the test's own process and transaction. What waits for a time, a second attempt too, is left as it is.
+    """
+    ids = list(run_ready(limit))
+    by_id = Task.objects.in_bulk(ids)
+    return [by_id[one] for one in ids]

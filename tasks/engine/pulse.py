@@ -92,9 +92,10 @@ class Request:
 
 
 class Pulse(threading.Thread):
-    def __init__(self, cluster: str, slot: Slot, is_fast: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(self, cluster: str, slot: Slot) -> None:
         super().__init__(name="pulse", daemon=True)
-        self.cluster, self.slot, self.is_fast = cluster, slot, is_fast
+        self.cluster, self.slot = cluster, slot
+        self.fast_types: tuple[str, ...] = ()  # the main thread alone sets this
         self.pid = os.getpid()
         self.store = get_store()
         self.buffer: deque[Claimed] = deque()
@@ -131,6 +132,13 @@ class Pulse(threading.Thread):
         """Written behind: the main thread goes on."""
         self.outbox.append(outcome)
         self.wake()
+
+    def write_now(self, outcome: Outcome, *, ask: bool) -> None:
+        """Return once this outcome is stored; the next claim comes along with it if `ask`."""
+        self.outbox.append(outcome)
+        if ask and not self.stopping:
+            self.ask_for_task()
+        self.flush()
 
     def flush(self) -> None:
         """Return once everything handed over so far is stored."""
@@ -341,7 +349,7 @@ class Pulse(threading.Thread):
 
     def _claim(self, hungry: bool) -> list[Claimed]:
         """The next tasks. Queues take turns; a list that gave nothing is read anew before the last word."""
-        fast = self.is_fast()
+        fast = self.fast_types
         limit = self.ahead if fast else 1
         for attempt in range(2):
             if attempt or not self.queues:

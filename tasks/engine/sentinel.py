@@ -29,7 +29,7 @@ from django_q.cluster import get_mp_context
 from tasks.engine import host, wakeup
 from tasks.engine.slot import Reason, Slot
 from tasks.engine.store import get_store
-from tasks.engine.upkeep import Duty, Reaper, clear_away, lock_path
+from tasks.engine.upkeep import Duty, Reaper, clear_away, further_duties, lock_path
 from tasks.engine.worker import memory_mb, work
 from tasks.models import Cluster, Status
 
@@ -101,6 +101,7 @@ class Sentinel(DjangoQSentinel):
             Duty(1.0, self.reap),
             Duty(WATCH_EVERY, self.watch),
             Duty(60.0, clear_away),
+            *further_duties,
         ]
 
     # --- life

@@ -39,6 +39,10 @@ class Duty:
             self.do()
 
 
+# What other parts of TaskHub want done by the clock: apps.py adds it.
+further_duties: list[Duty] = []
+
+
 def prune(limit: int = 200) -> int:
     """Delete tasks that ended more than TASKHUB_KEEP_DAYS ago. Gives how many."""
     if not settings.KEEP_DAYS:

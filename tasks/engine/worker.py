@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, connections
@@ -32,6 +32,9 @@ from tasks.files import Content
 from tasks.models import Task, TaskAttempt, TaskItem
 from tasks.parameters import StoredFile
 
+if TYPE_CHECKING:
+    from tasks.engine.inline import InlinePulse
+
 log = logging.getLogger("tasks.engine.worker")
 
 FAST = 0.02  # seconds that a run of a fast type takes at most
@@ -45,11 +48,9 @@ MEMORY_LOOK_EVERY = 0.5  # seconds
 class Worker:
     """What django-q2's `worker()` reads its tasks from: it calls `get()`, and runs what that gives."""
 
-    def __init__(self, cluster: str, slot: Slot, parent: int) -> None:
-        self.slot, self.parent = slot, parent
+    def __init__(self, slot: Slot, pulse: Pulse | InlinePulse, parent: int) -> None:
+        self.slot, self.pulse, self.parent = slot, pulse, parent
         self.fast_runs: dict[str, int] = {}
-        self.fast_types: tuple[str, ...] = ()
-        self.pulse = Pulse(cluster, slot, lambda: self.fast_types)
         self.armed = 0
         self.run: Run | None = None
         self.recorder: WorkerRecorder | None = None
@@ -61,6 +62,7 @@ class Worker:
     def get(self) -> dict[str, Any] | str:
         """The next task as django-q2 wants it, or "STOP". Waits until there is one."""
         pulse = self.pulse
+        assert isinstance(pulse, Pulse)
         while True:
             pulse.hungry = False
             if pulse.stopping or self.worn_out or os.getppid() != self.parent:
@@ -101,7 +103,7 @@ class Worker:
     def start(self, run: Run) -> bool:
         """RUNNING before the handler runs, but for fast types without a loss behind them."""
         claimed = run.claimed
-        if not claimed.started and (claimed.losses or claimed.task_type not in self.fast_types):
+        if not claimed.started and (claimed.losses or claimed.task_type not in self.pulse.fast_types):
             self.pulse.flowing = False
             if not self.pulse.start_task(claimed, run.began):
                 self.pulse.hand_over(Outcome(Move.LET_GO, claimed))
@@ -191,11 +193,8 @@ class Worker:
             self.pulse.hand_over(outcome)
             return
         self.pulse.flowing = False
-        self.pulse.outbox.append(outcome)
         self.pulse.run_now = None
-        if not (self.worn_out or self.pulse.stopping):
-            self.pulse.ask_for_task()
-        self.pulse.flush()
+        self.pulse.write_now(outcome, ask=not self.worn_out)
 
     def learn(self, run: Run, outcome: Outcome) -> None:
         """Which types are fast, by their last runs in this worker."""
@@ -209,10 +208,10 @@ class Worker:
         if quick and runs < FAST_RUNS:
             self.fast_runs[kind] = runs + 1
             if runs + 1 == FAST_RUNS:
-                self.fast_types = (*self.fast_types, kind)
+                self.pulse.fast_types = (*self.pulse.fast_types, kind)
         elif not quick and runs:
             self.fast_runs[kind] = 0
-            self.fast_types = tuple(name for name in self.fast_types if name != kind)
+            self.pulse.fast_types = tuple(name for name in self.pulse.fast_types if name != kind)
 
     def finish(self) -> None:
         self.pulse.run_now = self.run = None
@@ -316,7 +315,7 @@ class WorkerRecorder:
 
     def refuse_in_transaction(self, what: str) -> None:
         """On SQLite the handler's own transaction locks out its pulse: it would wait for itself."""
-        if connection.vendor == "sqlite" and connection.in_atomic_block:
+        if isinstance(self.pulse, Pulse) and connection.vendor == "sqlite" and connection.in_atomic_block:
             raise RuntimeError(
                 f"context.{what} was called inside a transaction of the handler's own. On SQLite that locks out the"
                 " worker's other connection: leave `atomic()` first."
@@ -359,15 +358,16 @@ def work(cluster: str, slot: Slot, parent: int, forget: Callable[[], None]) -> N
     """A worker's whole life; `forget` closes what it has inherited and must not share."""
     forget()
     _settle_in(parent)
-    me = Worker(cluster, slot, parent)
+    pulse = Pulse(cluster, slot)
+    me = Worker(slot, pulse, parent)
     signal.signal(signal.SIGUSR1, me.on_interrupt)
     logging.getLogger().addHandler(TaskLogHandler(me))
-    me.pulse.start()
+    pulse.start()
     try:
         django_q_worker(me, NoQueue(), NoTimer(), -1)
     finally:
         # worker() leaves its loop on recycling without another get(): what is left must be written here.
-        me.pulse.close()
+        pulse.close()
 
 
 def _settle_in(parent: int) -> None:

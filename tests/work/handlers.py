@@ -10,13 +10,16 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rest_framework import serializers
 
 from tasks.context import Fail, TaskContext
-from tasks.registry import task_type
+from tasks.registry import task_type as task_type_of_any_kind
+
+task_type = partial(task_type_of_any_kind, hidden=True)
 
 
 class Seconds(serializers.Serializer[Any]):

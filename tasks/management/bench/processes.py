@@ -27,10 +27,10 @@ def wait_for(condition: Callable[[], Any], seconds: float, pause: float = 0.002)
 
 @contextmanager
 def running(arguments: list[str], **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`manage.py` with these arguments, in a session of its own; ended with the block."""
-    manage = str(settings.BASE_DIR / "manage.py")
+    """Python with these arguments, in a session of its own; ended with the block."""
     with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, manage, *arguments],
+        [sys.executable, *arguments],
+        cwd=settings.BASE_DIR,
         env=os.environ | variables,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,60 +1,87 @@
-"""Measures stock django-q2 with its ORM queue, in processes of its own. Run as a module; prints one JSON object."""
+"""Measures stock django-q2 with its ORM queue, in processes of its own, with settings of its own.
+
+Run as a module: `measure NAME WORKERS TASKS SAMPLES` prints one JSON object, `work NAME WORKERS` is its cluster.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-import uuid
 from typing import Any
 
 import django
+from django.conf import settings
 
 
-def measure(workers: int, tasks: int, samples: int) -> dict[str, Any]:
+def configure(name: str, workers: int) -> None:
+    """TaskHub's settings, but for django-q2 as it comes, with its ORM queue on the same database."""
+    from taskhub import settings as ours
+
+    values = {key: getattr(ours, key) for key in dir(ours) if key.isupper()}
+    values["Q_CLUSTER"] = {
+        "name": name,
+        "orm": "default",
+        "workers": workers,
+        "timeout": 60,
+        "retry": 120,
+        "save_limit": 0,
+        "log_level": "ERROR",
+    }
+    settings.configure(**values)
+    django.setup()
+
+
+def work() -> None:
+    """Its own command, which ours hides."""
+    from django_q.cluster import Cluster
+
+    Cluster().start()
+
+
+def measure(name: str, workers: int, tasks: int, samples: int) -> dict[str, Any]:
     """The figures that a queue without a RUNNING state, cancelling and recovery has."""
     from django_q.models import OrmQ, Task
     from django_q.tasks import async_task
 
     from tasks.management.bench.processes import percentiles, pss_mb, rate, running, wait_for
 
-    group = f"bench-{uuid.uuid4().hex[:8]}"
-    mine = Task.objects.filter(group=group)
+    mine = Task.objects.filter(group=name)
 
     def submit(number: int) -> str:
-        return str(async_task("builtins.int", number, group=group))
+        return str(async_task("builtins.int", number, group=name))
 
     def timed(number: int) -> float:
         begun = time.perf_counter()
-        name = submit(number)
-        wait_for(lambda: Task.objects.filter(pk=name).exists(), 30, pause=0.0002)
+        task_id = submit(number)
+        wait_for(lambda: Task.objects.filter(pk=task_id).exists(), 30, pause=0.0002)
         return time.perf_counter() - begun
 
     try:
         begun = time.perf_counter()
         for number in range(tasks):
             submit(number)
-        submit_per_s = tasks / (time.perf_counter() - begun)
-        # Its own command, which ours hides.
-        command = ["shell", "-c", "from django_q.cluster import Cluster; Cluster().start()"]
-        with running(command, BENCH_WORKERS=str(workers)) as process:
-            drain_per_s = rate(mine.count, tasks)
+        figures: dict[str, Any] = {"submit_per_s": round(tasks / (time.perf_counter() - begun), 1)}
+        with running(["-m", "tasks.management.bench.stock", "work", name, str(workers)]) as process:
+            figures["drain_per_s"] = rate(mine.count, tasks)
             for number in range(10):
                 timed(number)
-            latency = percentiles([timed(number) for number in range(samples)])
-            memory = pss_mb(process.pid)
+            figures["latency_ms"] = percentiles([timed(number) for number in range(samples)])
+            figures["pss_mb"] = pss_mb(process.pid)
+        return figures
     finally:
         mine.delete()
-        OrmQ.objects.filter(key=os.environ["BENCH_NAME"]).delete()
-    return {
-        "submit_per_s": round(submit_per_s, 1),
-        "drain_per_s": drain_per_s,
-        "latency_ms": latency,
-        "pss_mb": memory,
-    }
+        OrmQ.objects.filter(key=name).delete()
+
+
+def main(what: str, name: str, workers: str, *numbers: str) -> None:
+    configure(name, int(workers))
+    if what == "work":
+        work()
+    else:
+        tasks, samples = map(int, numbers)
+        sys.stdout.write(json.dumps(measure(name, int(workers), tasks, samples)))
 
 
 if __name__ == "__main__":
-    django.setup()
-    sys.stdout.write(json.dumps(measure(*(int(argument) for argument in sys.argv[1:]))))
+    main(*sys.argv[1:])

@@ -52,7 +52,7 @@ class TaskHubBench:
 
     @contextmanager
     def cluster(self) -> Iterator[int]:
-        with running(["qcluster", "--workers", str(self.workers)], TASKHUB_QUEUES=self.queue) as process:
+        with running(["manage.py", "qcluster", "--workers", str(self.workers)], TASKHUB_QUEUES=self.queue) as process:
             wait_for(lambda: Cluster.objects.filter(pid=process.pid).exists(), 30)
             yield process.pid
 

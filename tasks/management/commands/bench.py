@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -42,15 +41,17 @@ class Command(BaseCommand):
 
     def stock(self, workers: int, tasks: int, samples: int) -> dict[str, Any]:
         """django-q2 as it comes, on the same database: its settings need a process of their own."""
-        variables = {
-            "DJANGO_SETTINGS_MODULE": "tasks.management.bench.stock_settings",
-            "BENCH_NAME": f"bench-{uuid.uuid4().hex[:8]}",
-            "BENCH_WORKERS": str(workers),
-        }
+        numbers = map(str, (workers, tasks, samples))
         done = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", "tasks.management.bench.stock", *map(str, (workers, tasks, samples))],
+            [
+                sys.executable,
+                "-m",
+                "tasks.management.bench.stock",
+                "measure",
+                f"bench-{uuid.uuid4().hex[:8]}",
+                *numbers,
+            ],
             cwd=settings.BASE_DIR,
-            env=os.environ | variables,
             capture_output=True,
             text=True,
             check=False,
