@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import uuid
@@ -16,7 +17,7 @@ from tasks.engine.pulse import Run
 from tasks.engine.slot import Slot
 from tasks.engine.store import get_store
 from tasks.engine.store.reports import publish_files, write_report
-from tasks.engine.worker import Worker
+from tasks.engine.worker import TaskLogHandler, Worker
 from tasks.models import Cluster
 
 
@@ -61,6 +62,8 @@ def run_ready(limit: int) -> Iterator[uuid.UUID]:
     cluster = Cluster(id=str(uuid.uuid4()), host=host.identity(), hostname=socket.gethostname(), pid=os.getpid())
     store.register(cluster)
     worker = Worker(slot, InlinePulse(), os.getppid())
+    to_task_log = TaskLogHandler(worker)
+    logging.getLogger().addHandler(to_task_log)
     try:
         for _ in range(limit):
             claimed = next(filter(None, (_claim(cluster.pk, queue) for queue in store.open_queues())), None)
@@ -69,6 +72,7 @@ def run_ready(limit: int) -> Iterator[uuid.UUID]:
             worker.execute(claimed)
             yield claimed.uuid
     finally:
+        logging.getLogger().removeHandler(to_task_log)
         slot.close()
         store.retire(cluster.pk)
 
