@@ -94,7 +94,7 @@
   /* --- The poller: one timer, the next starts after the answer. */
 
   const Poller = {
-    every: Number(document.body.dataset.every), failures: 0, timer: 0, active: Date.now(), stopped: false,
+    every: Number(document.body.dataset.every), failures: 0, isAway: false, timer: 0, active: Date.now(), stopped: false,
     regions: () => $$('[hx-trigger="th:poll"]'),
     delay() {
       if (this.failures) return Math.min(30, 2 ** this.failures);
@@ -117,7 +117,8 @@
     },
     now() { this.failures = 0; this.poll(); },
     answered(ok) {
-      if (ok && this.failures) notice();
+      if (ok && this.isAway) notice();
+      this.isAway = !ok;
       this.failures = ok ? 0 : this.failures + 1;
       if (!ok) notice(fill(WORDS.reconnecting, { count: this.delay() }), WORDS.retryNow, () => this.now());
       this.plan();
@@ -343,6 +344,16 @@
     const button = event.target.closest?.("[data-copy]");
     if (button) copy(document.getElementById(button.dataset.copy).textContent);
   });
+
+  for (const button of $$("[data-show]")) {
+    const password = document.getElementById(button.dataset.show);
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const shown = password.type === "password";
+      password.type = shown ? "text" : "password";
+      button.setAttribute("aria-pressed", shown);
+    });
+  }
 
   /* --- Uploads: what was chosen, how far it is. */
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,9 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
+    "knox",
+    "axes",
+    "tasks.accounts",
     *EXTRA_APPS,
 ]
 
@@ -116,7 +120,6 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tasks.middleware.RequestIdMiddleware",
     "tasks.middleware.PrivateMiddleware",
-    "tasks.api.middleware.ProblemMiddleware",
     "tasks.middleware.UnfinishedMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -127,6 +130,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tasks.web.errors.UnavailableMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "taskhub.urls"
@@ -172,6 +177,25 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"].setdefault("OPTIONS", {}).update({"keepalives_idle": 30, "keepalives_interval": 10})
 
+# Signing in
+
+ADMIN_EMAIL = env.str("TASKHUB_ADMIN_EMAIL", default="")
+ADMIN_PASSWORD = env.str("TASKHUB_ADMIN_PASSWORD", default="")
+LOGIN_URL = "account:sign_in"
+LOGIN_REDIRECT_URL = "tasks:list"
+LOGOUT_REDIRECT_URL = "account:sign_in"
+AUTHENTICATION_BACKENDS = ["tasks.accounts.backends.LimitedAttempts", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# By name and address together: a stranger who guesses does not lock the person out.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "tasks.accounts.backends.client_address"
+AXES_LOCKOUT_CALLABLE = "tasks.web.account.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # sign-ins are in the audit already
+AXES_VERBOSE = False
+KNOX_TOKEN_MODEL = "accounts.Token"  # noqa: S105 - a model's name
+
 # Passwords and sessions
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -192,6 +216,7 @@ HTTPS = flag("TASKHUB_HTTPS")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+CSRF_FAILURE_VIEW = "tasks.web.errors.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -287,6 +312,7 @@ Q_CLUSTER = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "tasks.access.LocalAuthentication",
+        "tasks.accounts.tokens.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -21,5 +21,11 @@ urlpatterns = [
     path("livez/", hub.livez),
     path("readyz", hub.readyz, name="readyz"),
     path("readyz/", hub.readyz),
+    path("", include("tasks.web.account_urls")),
     path("", include("tasks.web.urls")),
 ]
+
+handler400 = "tasks.web.errors.bad_request"
+handler403 = "tasks.web.errors.forbidden"
+handler404 = "tasks.web.errors.not_found"
+handler500 = "tasks.web.errors.server_error"

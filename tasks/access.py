@@ -14,15 +14,16 @@ from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from tasks import peers
+from tasks.accounts.first_admin import LOCAL_USER
 from tasks.problems import problem_response
 
-LOCAL_USER = "local"
 # What a machine that watches TaskHub asks; the answers say nothing of its content.
 PROBES = frozenset({"/livez", "/livez/", "/readyz", "/readyz/"})
 FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA"})
@@ -45,6 +46,9 @@ class AccessMiddleware(LoginRequiredMiddleware):
         if settings.ACCESS == "local":
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def get_login_url(self, view_func: Callable[..., Any]) -> str:
+        return resolve_url(settings.LOGIN_URL)  # for the admin too: there is one way to sign in
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., Any]
