@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import serializers
 
 from tasks.context import Fail, TaskContext
@@ -81,7 +81,7 @@ def name_for(parameters: Mapping[str, Any]) -> str:
 
 
 def summarize(result: Mapping[str, Any]) -> str:
-    return _("%(lines)d lines in %(seconds).1f s") % result
+    return ngettext("%(lines)d line in %(seconds).1f s", "%(lines)d lines in %(seconds).1f s", result["lines"]) % result
 
 
 @task_type(

@@ -152,21 +152,35 @@ def test_an_interrupt_between_two_images_keeps_what_is_done():
     assert set(states) == {State.DONE, State.PENDING}
 
 
-class ImpatientRecorder(MemoryRecorder):
-    """Stops whatever can be stopped as soon as it can, and then says so."""
+class StoppingRecorder(MemoryRecorder):
+    """Stops whatever says how it can be stopped."""
 
     def on_interrupt(self, stop):
         if stop is not None:
             stop()
-            self.interrupt_after = 0
 
 
-def test_an_interrupt_ends_the_computing_of_an_image_and_does_not_call_it_damaged():
-    recorder = ImpatientRecorder()
+class InterruptingRecorder(StoppingRecorder):
+    """Is interrupted then, too."""
+
+    def on_interrupt(self, stop):
+        super().on_interrupt(stop)
+        self.interrupt_after = 0
+
+
+@pytest.mark.parametrize("parameters", [{}, {"max_bytes": 20_000}, {"output_format": "AVIF"}])
+def test_libvips_can_be_stopped_while_it_computes(parameters):
+    outcome = run_handler("IMAGE_PROCESSING", {"num_images": 1, **parameters}, recorder=StoppingRecorder())
+    assert outcome.failed is not None
+    assert outcome.files == {}
+
+
+def test_an_image_whose_computing_was_interrupted_is_not_called_damaged():
+    recorder = InterruptingRecorder()
     with pytest.raises(TaskInterrupted):
         run_handler("IMAGE_PROCESSING", {"num_images": 1}, recorder=recorder)
     assert [record.state for record in recorder.records.values()] == [State.PENDING]
-    assert recorder.files == {}
+    assert (recorder.files, recorder.lines) == ({}, [])
 
 
 @pytest.mark.django_db
@@ -176,7 +190,7 @@ def test_a_second_try_does_what_is_left_and_packs_what_the_first_one_saved(make_
     [record] = first.recorder.records.values()
     saved = save_output(make_task().pk, "0.jpg", first.files["0.jpg"], claim=1)
     saved.save()
-    record.detail["outputs"][0]["file"] = str(saved.pk)
+    record.detail["entry"]["outputs"][0]["file"] = str(saved.pk)
     # The first try's worker died while it was busy with the second image.
     records = {"0.jpg": record, "1.jpg": ItemRecord(1, "1.jpg"), "2.jpg": ItemRecord(2, "2.jpg")}
     second = run_handler(

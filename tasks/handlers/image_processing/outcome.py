@@ -50,6 +50,18 @@ def entry_for(
     }
 
 
+def in_words(entry: Mapping[str, Any], made: str) -> dict[str, str]:
+    """What the image was and became, for its item and the log."""
+    return {
+        "before": f"{entry['original_format']} {entry['original_dimensions']}, {size_in_words(entry['original_size'])}",
+        "after": f"{made} {entry['dimensions']}, {size_in_words(entry['new_size'])}",
+    }
+
+
+def size_in_words(size: int) -> str:
+    return filesizeformat(size).replace("\xa0", " ")
+
+
 def result_of(
     entries: list[dict[str, Any]], failures: list[dict[str, str]], parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -72,7 +84,7 @@ def summarize(result: Mapping[str, Any]) -> str:
     count, saved = result["processed_successfully"], result["total_size_saved"]
     images = ngettext("%(count)d image", "%(count)d images", count) % {"count": count}
     difference = _("%(size)s saved") if saved >= 0 else _("%(size)s larger")
-    said = f"{images}, {difference % {'size': filesizeformat(abs(saved))}}"
+    said = f"{images}, {difference % {'size': size_in_words(abs(saved))}}"
     if failed := result["failed"]:
         said += ", " + ngettext("%(count)d failed", "%(count)d failed", failed) % {"count": failed}
-    return said.replace("\xa0", " ")
+    return said

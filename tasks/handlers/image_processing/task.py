@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -18,7 +18,7 @@ from tasks.files import saved_path
 from tasks.handlers.image_processing import samples
 from tasks.handlers.image_processing.library import vips
 from tasks.handlers.image_processing.names import OutputNames, distinct_keys, safe_stem
-from tasks.handlers.image_processing.outcome import Output, entry_for, result_of, summarize
+from tasks.handlers.image_processing.outcome import Output, entry_for, in_words, result_of, summarize
 from tasks.handlers.image_processing.parameters import Parameters
 from tasks.handlers.image_processing.reading import Picture, Unusable, damaged, look_at
 from tasks.handlers.image_processing.recipe import Box, Recipe
@@ -130,7 +130,7 @@ class Work:
     @property
     def entries(self) -> list[dict[str, Any]]:
         """What was made so far, by this try and by earlier ones."""
-        return [record.detail for record in self.context.records if record.state == State.DONE]
+        return [record.detail["entry"] for record in self.context.records if record.state == State.DONE]
 
     @property
     def failures(self) -> list[dict[str, str]]:
@@ -146,7 +146,10 @@ class Work:
 
     def do(self, item: Item[Source]) -> None:
         try:
-            item.done(self._entry(item.value))
+            entry = self._entry(item.value)
+            said = in_words(entry, self.recipe.format)
+            self.context.log("{}: {before} to {after}".format(item.value.name, **said))
+            item.done(said | {"entry": entry})
         except Unusable as error:
             # An interrupt that stopped libvips is raised here, before its image is called damaged.
             self.context.log(str(error), "warning")
@@ -157,10 +160,6 @@ class Work:
         picture = look_at(path, source.name)
         outputs = list(self._outputs(picture))
         entry = entry_for(picture, path.stat().st_size, source.file_id, outputs, frames=self.frames_kept(picture))
-        self.context.log(
-            f"{source.name}: {picture.format} {entry['original_dimensions']}, {filesizeformat(entry['original_size'])}"
-            f" to {self.recipe.format} {entry['dimensions']}, {filesizeformat(entry['new_size'])}"
-        )
         if source.file is None:
             path.unlink()
         return entry
@@ -191,11 +190,16 @@ class Work:
         return Output(name, size, width, height, str(self.context.save_file(name, path)))
 
     def _make(self, picture: Picture, box: Box, path: Path) -> tuple[int, int]:
-        """Write one output; gives its width and height. An interrupt ends libvips' computing, too."""
+        """Write one output; gives its width and height."""
         image = shape(picture, box, self.recipe)
-        with self.context.on_interrupt(lambda: image.set_kill(True)):
-            write(image, path, self.recipe, picture.name)
+        write(image, path, self.recipe, picture.name, self._computing)
         return image.width, frame_height(image)
+
+    @contextmanager
+    def _computing(self, image: Any) -> Iterator[None]:
+        """An interrupt stops libvips by its own switch, and is raised after it: not within one of its callbacks."""
+        with self.context.uninterrupted(), self.context.on_interrupt(lambda: image.set_kill(True)):
+            yield
 
     def result(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         if not self.entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.utils.translation import gettext as _
 
 from tasks.handlers.image_processing.reading import Unusable
 from tasks.handlers.image_processing.recipe import Recipe
+
+Computing = Callable[[Any], AbstractContextManager[None]]
 
 QUALITIES = range(5, 96, 5)
 # A PNG gets smaller only by having fewer colours: 16, 256; none: all of them.
@@ -24,12 +27,18 @@ ALWAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def write(image: Any, path: Path, recipe: Recipe, name: str) -> None:
-    """Compute the image and write it to `path`. Raises Unusable where it does not fit into `recipe.max_bytes`."""
+def write(image: Any, path: Path, recipe: Recipe, name: str, computing: Computing) -> None:
+    """Compute the image and write it to `path`; `computing` is entered with whatever libvips is busy with.
+
+    Raises Unusable where the image does not fit into `recipe.max_bytes`.
+    """
     if recipe.max_bytes is None:
-        getattr(image, recipe.writable.saver)(str(path), **_options(recipe, recipe.quality))
+        with computing(image):
+            getattr(image, recipe.writable.saver)(str(path), **_options(recipe, recipe.quality))
     else:
-        path.write_bytes(_within(image.copy_memory(), recipe, recipe.max_bytes, name))
+        with computing(image):
+            image = image.copy_memory()
+        path.write_bytes(_within(image, recipe, recipe.max_bytes, name, computing))
 
 
 def _options(recipe: Recipe, quality: int | None) -> dict[str, Any]:
@@ -46,14 +55,15 @@ def _kept(recipe: Recipe) -> str:
     return "none" if recipe.to_srgb else "icc"
 
 
-def _within(image: Any, recipe: Recipe, limit: int, name: str) -> bytes:
+def _within(image: Any, recipe: Recipe, limit: int, name: str, computing: Computing) -> bytes:
     """The best encoding of at most `limit` bytes, found by halving the range of what can be asked for."""
     attempts = _png_attempts(image, recipe) if recipe.format == "PNG" else _quality_attempts(image, recipe)
     best, least = None, None
     low, high = 0, len(attempts) - 1
     while low <= high:
         middle = (low + high + 1) // 2
-        encoded = attempts[middle]()
+        with computing(image):
+            encoded = attempts[middle]()
         if len(encoded) <= limit:
             best, low = encoded, middle + 1
         else:
