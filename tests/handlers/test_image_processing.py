@@ -115,6 +115,13 @@ def test_several_sizes_make_a_responsive_set_without_what_would_be_made_twice():
     assert outcome.result["target_size"] == "320x, 1280x, 2560x, 100x"
 
 
+def test_an_image_of_which_one_size_fails_leaves_no_other_size_behind():
+    images = [("a.jpg", pictures.jpeg()), ("b.png", pictures.plain(500, 400, pictures.RED).pngsave_buffer())]
+    outcome = run(images, sizes=["10x", "500x"], max_bytes=3000, output_format="PNG")
+    assert outcome.items == {"a.jpg": State.FAILED, "b.png": State.DONE}
+    assert outcome.files.keys() == {"b-10x8.png", "b-500x400.png", "images.zip"}
+
+
 @pytest.mark.parametrize(
     ("parameters", "field"),
     [

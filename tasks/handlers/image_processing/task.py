@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from tasks.context import Fail, Item, State, TaskContext
 from tasks.files import saved_path
 from tasks.handlers.image_processing import samples
+from tasks.handlers.image_processing.archive import Archive
 from tasks.handlers.image_processing.library import vips
 from tasks.handlers.image_processing.names import OutputNames, distinct_keys, safe_stem
 from tasks.handlers.image_processing.outcome import Output, entry_for, in_words, result_of, summarize
@@ -99,8 +99,8 @@ def image_processing(
 ) -> dict[str, Any]:
     sources = sources_of(images, num_images)
     recipe = Recipe.from_parameters(parameters, watermark_of(parameters))
-    with context.temporary_folder() as folder:
-        work = Work(context, recipe, folder)
+    with context.temporary_folder() as folder, Archive(folder / ARCHIVE) as archive:
+        work = Work(context, recipe, folder, archive)
         # Not begun beforehand: an image that was under way when a worker died is simply done again.
         for item in context.items(sources, key=lambda source: source.key, begin=False):
             work.do(item)
@@ -123,9 +123,8 @@ def watermark_of(parameters: Mapping[str, Any]) -> Watermark | None:
 class Work:
     """The images of one task, one after the other, and what came of them."""
 
-    def __init__(self, context: TaskContext, recipe: Recipe, folder: Path) -> None:
-        self.context, self.recipe, self.folder = context, recipe, folder
-        self.archive = Archive(folder / ARCHIVE)
+    def __init__(self, context: TaskContext, recipe: Recipe, folder: Path, archive: Archive) -> None:
+        self.context, self.recipe, self.folder, self.archive = context, recipe, folder, archive
 
     @property
     def entries(self) -> list[dict[str, Any]]:
@@ -158,42 +157,40 @@ class Work:
     def _entry(self, source: Source) -> dict[str, Any]:
         path = source.path(self.folder)
         picture = look_at(path, source.name)
-        outputs = list(self._outputs(picture))
-        entry = entry_for(picture, path.stat().st_size, source.file_id, outputs, frames=self.frames_kept(picture))
+        # All sizes are made before the first is kept: an image is processed whole or not at all.
+        made = [self._make(picture, number, box) for number, box in enumerate(self._boxes(picture))]
+        outputs = [self._keep(picture, *one) for one in made]
+        frames = picture.frames if self.recipe.writable.animated else 1
+        entry = entry_for(picture, path.stat().st_size, source.file_id, outputs, frames=frames)
         if source.file is None:
             path.unlink()
         return entry
 
-    def frames_kept(self, picture: Picture) -> int:
-        return picture.frames if self.recipe.writable.animated else 1
-
-    def _outputs(self, picture: Picture) -> Iterator[Output]:
-        """Every size once: an image smaller than several of them comes out the same for each."""
+    def _boxes(self, picture: Picture) -> Iterable[Box]:
+        """Every size once: an image smaller than several of them would come out the same for each."""
         sizes: dict[tuple[int, int], Box] = {}
         for box in self.recipe.boxes:
             size = box.size_of(*picture.upright, self.recipe.mode, enlarge=self.recipe.enlarge)
             sizes.setdefault(size, box)
-        for box in sizes.values():
-            yield self._output(picture, box)
+        return sizes.values()
 
-    def _output(self, picture: Picture, box: Box) -> Output:
-        path = self.folder / f"output.{self.recipe.writable.ending}"
+    def _make(self, picture: Picture, number: int, box: Box) -> tuple[Path, int, int]:
+        """Write one output; gives where it lies, its width and height."""
+        path = self.folder / f"output-{number}"
         try:
-            width, height = self._make(picture, box, path)
+            image = shape(picture, box, self.recipe)
+            write(image, path, self.recipe, picture.name, self._computing)
         except vips().Error as error:
             raise damaged(picture.name) from error
+        return path, image.width, frame_height(image)
+
+    def _keep(self, picture: Picture, path: Path, width: int, height: int) -> Output:
         stem = safe_stem(picture.name)
         if len(self.recipe.boxes) > 1:
             stem = f"{stem}-{width}x{height}"
         name, size = self.names.take(stem, self.recipe.writable.ending), path.stat().st_size
         self.archive.add(path, name)
         return Output(name, size, width, height, str(self.context.save_file(name, path)))
-
-    def _make(self, picture: Picture, box: Box, path: Path) -> tuple[int, int]:
-        """Write one output; gives its width and height."""
-        image = shape(picture, box, self.recipe)
-        write(image, path, self.recipe, picture.name, self._computing)
-        return image.width, frame_height(image)
 
     @contextmanager
     def _computing(self, image: Any) -> Iterator[None]:
@@ -208,8 +205,9 @@ class Work:
         for output in self._outputs_so_far():
             if output["name"] not in self.archive and (path := saved_path(output["file"])):
                 self.archive.add(path, output["name"])
-        result["archive_size"] = self.archive.path.stat().st_size
-        result["archive"] = str(self.context.save_file(ARCHIVE, self.archive.path))
+        path = self.archive.close()
+        result["archive_size"] = path.stat().st_size
+        result["archive"] = str(self.context.save_file(ARCHIVE, path))
         self.context.progress(100)
         return result
 
@@ -219,20 +217,3 @@ class Work:
             return failures[0]["error"]
         known = {"count": len(failures), "first": failures[0]["error"]}
         return _("None of the %(count)d images could be processed. The first: %(first)s") % known
-
-
-class Archive:
-    """All outputs as one zip, which grows while they are made."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._names: set[str] = set()
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names
-
-    def add(self, path: Path, name: str) -> None:
-        # Stored, not deflated: images are compressed already.
-        with zipfile.ZipFile(self.path, "a") as archive:
-            archive.write(path, name)
-        self._names.add(name)
