@@ -247,13 +247,13 @@ def retry(task: Task, *, by: User | None = None, items: str = "", **options: Any
 
     It waits until the old one's worker has let go. `items` names the states of the old one's items to do again
     ("failed", "failed,unknown"); with it, a task that succeeded may be retried too. Where it is left out, the task
-    type says which, if the old task got so far as to have items.
+    type says which.
     """
     with transaction.atomic():
         old = Task.objects.select_for_update().get(pk=task.pk)
         if old.status not in TRANSITIONS["retry"].sources and not (items and old.is_final):
             raise TransitionRefused("retry", old)
-        items = items or _items_to_repeat(old)
+        items = items or _states_to_repeat(old)
         known: dict[str, Any] = {
             "name": old.name,
             "queue": old.queue,
@@ -266,21 +266,29 @@ def retry(task: Task, *, by: User | None = None, items: str = "", **options: Any
         if old.claim is not None:
             prepared.task.waits_for = WaitsFor.TASK
         [new] = _store([prepared], by)
-        if items:
-            _copy_items(old, new, items.split(","))
+        if old.claim is None:
+            give_items(new)
         return new
 
 
-def _items_to_repeat(old: Task) -> str:
+def _states_to_repeat(old: Task) -> str:
     """What a plain retry does again: everything, unless the type says that what was done must not happen twice."""
     with contextlib.suppress(registry.UnknownTaskType):
-        states = registry.get(old.task_type).retry_items
-        return states if states and old.items.exists() else ""
+        return registry.get(old.task_type).retry_items
     return ""
 
 
-def _copy_items(old: Task, new: Task, states: list[str]) -> None:
-    chosen = old.items.filter(state__in=states).values_list("position", "key")
+def give_items(new: Task) -> None:
+    """Give a retry the items it is to do again. Only once the old task has let go: until then more may get done."""
+    old = new.retry_of
+    if old is None or not new.retry_items:
+        return
+    if new.retry_items == _states_to_repeat(old) and not old.items.exists():
+        # The old task never came to its items: all is still to be done.
+        new.retry_items = ""
+        new.save(update_fields=["retry_items"])
+        return
+    chosen = old.items.filter(state__in=new.retry_items.split(",")).values_list("position", "key")
     rows = (TaskItem(task=new, position=position, key=key) for position, key in chosen.iterator())
     TaskItem.objects.bulk_create(rows, batch_size=2000)
 

@@ -24,7 +24,7 @@ PUT_OFF = set(EVERYBODY[5::101])
 
 @pytest.fixture
 def server(mail_server):
-    mail_server.at_rcpt |= {address: ["550 no such mailbox here"] for address in REFUSED}
+    mail_server.at_rcpt |= {address: ["550 no such mailbox here"] * 9 for address in REFUSED}
     mail_server.at_rcpt |= {address: ["451 come back later"] for address in PUT_OFF - REFUSED}
     return mail_server
 

@@ -13,7 +13,9 @@ from django.core.mail.backends import locmem
 from rest_framework.exceptions import ValidationError
 
 from tasks import lifecycle, registry
-from tasks.models import TaskFile, TaskItem
+from tasks.engine.outcome import Claimed, Move, Outcome
+from tasks.engine.store import get_store
+from tasks.models import Task, TaskFile, TaskItem
 from tasks.testing import run_handler
 
 MAIL = {"subject": "News", "body": "Hello $name", "pace": 1000}
@@ -188,3 +190,18 @@ def test_a_campaign_cancelled_before_it_began_is_retried_whole():
     task = lifecycle.submit("EMAIL_CAMPAIGN", MAIL | {"to": "a@b.de"})
     lifecycle.cancel(task)
     assert lifecycle.retry(task).retry_items == ""
+
+
+@pytest.mark.django_db
+def test_a_retry_learns_whom_to_send_to_once_the_old_task_has_let_go():
+    task = lifecycle.submit("EMAIL_CAMPAIGN", MAIL | {"to": "a@b.de, b@b.de"})
+    Task.objects.filter(pk=task.pk).update(claim=7, status="CANCELLED")
+    again = lifecycle.retry(task)
+    # Between the retry and its letting go, the old task's worker came one message further.
+    for position, state in enumerate(["done", "pending"]):
+        TaskItem.objects.create(task=task, position=position, key=f"{'ab'[position]}@b.de", state=state)
+    assert not again.items.exists()
+    get_store().write([Outcome(Move.LET_GO, Claimed(task.pk, 7, *[None] * 11))])
+    again.refresh_from_db()
+    assert again.waits_for == ""
+    assert list(again.items.values_list("key", flat=True)) == ["b@b.de"]

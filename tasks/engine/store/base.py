@@ -15,7 +15,7 @@ from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
 from tasks.engine.outcome import Claimed, Move, Outcome
-from tasks.lifecycle import TRANSITIONS
+from tasks.lifecycle import TRANSITIONS, give_items
 from tasks.models import Cluster, Queue, Status, Task, TaskAttempt, WaitsFor
 
 UNHELD: dict[str, Any] = {"claim": None, "cluster": None, "worker": None}
@@ -141,7 +141,10 @@ class Store:
 
     def _release_retries(self, ids: Iterable[Any]) -> None:
         waiting = Task.objects.filter(retry_of__in=ids, status=Status.PENDING, waits_for=WaitsFor.TASK)
-        waiting.filter(retry_of__claim=None).update(waits_for=WaitsFor.NOTHING, version=F("version") + 1)
+        waiting = waiting.filter(retry_of__claim=None)
+        for task in waiting.exclude(retry_items="").select_related("retry_of"):
+            give_items(task)
+        waiting.update(waits_for=WaitsFor.NOTHING, version=F("version") + 1)
 
     # --- death
 

@@ -25,6 +25,7 @@ EMAIL_COLUMNS = frozenset({"email", "e_mail", "email_address", "e_mail_address"}
 # A name in quotes may hold the commas that part addresses.
 ENTRY = re.compile(r'(?:"[^"]*"|[^,;])+')
 NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]*)>")
+LONGEST_ROW = 100_000  # characters
 LONGEST_ADDRESS = 200  # characters: the address is the key of the recipient's item
 
 
@@ -127,6 +128,8 @@ def entries_of_file(file: File, columns: set[str]) -> Iterator[Entry]:
             yield 1, _row(header, fields, place)
         columns.update(filter(None, fields))
         for row in rows:
+            if sum(map(len, row)) > LONGEST_ROW:
+                raise csv.Error(_("longer than %(most)s characters") % {"most": f"{LONGEST_ROW:,}"})
             if any(cell.strip() for cell in row):
                 yield rows.line_num, _row(row, fields, place)
     except csv.Error as error:

@@ -16,6 +16,7 @@ from tasks.context import Fail, Item, TaskContext
 from tasks.handlers.mail.delivery import Courier, Outcome, Verdict
 from tasks.handlers.mail.letter import Letter
 from tasks.handlers.mail.recipients import Recipient
+from tasks.models import TaskItem
 
 
 @dataclass(order=True)
@@ -39,18 +40,23 @@ class Sending:
     retry_after: float = 0.0
     postponed: list[Postponed] = field(default_factory=list)
     next_turn: float = 0.0
+    number: int = 0
 
     def run(self, recipients: Iterable[Recipient]) -> None:
         """Everybody once, then those who were put off. Raises Fail where the server takes nothing at all."""
         with closing(self.courier), self.context.on_interrupt(self.courier.hang_up):
             for item in self.context.items(recipients, key=attrgetter("key"), begin=False):
-                self._say_how_far(item)
+                self._say_how_far()
                 self._send(item, tries=1)
             while self.postponed:
                 self._try_again(heapq.heappop(self.postponed))
 
-    def _say_how_far(self, item: Item[Recipient]) -> None:
-        told = {"number": f"{item.position + 1:,}", "total": f"{len(self.context.records):,}"}
+    def _say_how_far(self) -> None:
+        records = self.context.records
+        if not self.number:  # those of an earlier try count
+            self.number = sum(record.state != TaskItem.State.PENDING for record in records)
+        self.number += 1
+        told = {"number": f"{self.number:,}", "total": f"{len(records):,}"}
         self.context.progress(None, _("Sending %(number)s of %(total)s") % told)
 
     def _try_again(self, postponed: Postponed) -> None:

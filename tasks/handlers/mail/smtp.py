@@ -48,6 +48,8 @@ class SmtpCourier:
         try:
             if self.backend.open():
                 self.brought = 0
+                # A message leaves in two writes; the second must not wait for the first's acknowledgement.
+                self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[union-attr]
             self._connection.ehlo_or_helo_if_needed()
         except smtplib.SMTPAuthenticationError as error:
             self._drop()

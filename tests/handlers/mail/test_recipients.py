@@ -73,7 +73,7 @@ def test_malformed_and_double_addresses_are_set_aside_with_their_line_and_reason
         (b"name,city\nAnn,Rome\n", "list.csv has no column “email”. Its columns: name, city."),
         (b"", "list.csv has no column “email”. Its columns: none."),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "list.csv is not a text file."),
-        (b"email\n" + b"x" * 200_000 + b"\n", "Line 2 of list.csv cannot be read: field larger than field limit"),
+        (b"email\n" + b"x" * 100_001 + b"\n", "Line 2 of list.csv cannot be read: longer than 100,000 characters."),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused_in_a_sentence(content, sentence):
