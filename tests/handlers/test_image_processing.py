@@ -68,14 +68,14 @@ def test_a_broken_image_fails_alone_and_the_log_says_why():
     assert outcome.items == {"a.jpg": State.DONE, "b.jpg": State.FAILED, "c.png": State.FAILED}
     result = outcome.result
     assert (result["total_images"], result["processed_successfully"], result["failed"]) == (3, 1, 2)
-    assert result["failed_images"][1]["error"].startswith("c.png is a text file.")
+    assert result["failed_images"][1]["error"].startswith("c.png cannot be taken: its content is text.")
     assert "b.jpg cannot be read: the file is damaged or incomplete." in outcome.log
 
 
 def test_a_task_whose_images_all_fail_fails_with_the_first_ones_sentence():
     outcome = run([("a.png", b"no"), ("b.png", b"")])
     assert outcome.failed == (
-        "None of the 2 images could be processed. The first: a.png is a text file."
+        "None of the 2 images could be processed. The first: a.png cannot be taken: its content is text."
         " Taken are: JPEG, PNG, WEBP, GIF, AVIF, TIFF."
     )
 

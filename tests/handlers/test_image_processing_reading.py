@@ -25,6 +25,7 @@ def look(tmp_path, content, name="picture"):
         (b"BM\x36\0\0\0", "BMP"),
         (b"8BPS\0\1", "PSD"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypavis\0\0\0\0avifmif1", "animated AVIF"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isommp41", "video"),
         (b"PK\3\4", "ZIP"),
         ("id;größe\n1;2".encode(), "text"),
@@ -36,7 +37,7 @@ def test_what_is_no_picture_we_take_is_refused_by_what_it_is(content, found, tmp
     assert sniff(content) == found
     with pytest.raises(Unusable) as refusal:
         look(tmp_path, content, "holiday.png")
-    assert "holiday.png is " in str(refusal.value)
+    assert f"holiday.png cannot be taken: its content is {found or 'no image'}." in str(refusal.value)
     assert "Taken are: JPEG, PNG, WEBP, GIF, AVIF, TIFF." in str(refusal.value)
 
 

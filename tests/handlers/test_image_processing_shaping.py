@@ -163,7 +163,7 @@ def test_a_watermark_that_is_no_image_ends_the_task_before_it_starts():
     images = [("p.jpg", pictures.jpeg())]
     outcome = run_handler("IMAGE_PROCESSING", {"images": images, "watermark_image": ("logo.svg", b"<svg/>")})
     assert outcome.failed is not None
-    assert outcome.failed.startswith("logo.svg is a SVG file.")
+    assert outcome.failed.startswith("logo.svg cannot be taken: its content is SVG.")
 
 
 def test_an_output_that_would_be_too_large_is_refused():

@@ -85,7 +85,9 @@ def sniff(head: bytes) -> str | None:
 def _brand(head: bytes) -> str | None:
     """Of the ISO container that AVIF, HEIC and films share: its brands tell which it is."""
     brands = head[8 : int.from_bytes(head[:4], "big")]
-    if b"avif" in brands or b"avis" in brands:
+    if brands.startswith(b"avis"):
+        return "animated AVIF"
+    if b"avif" in brands:
         return "AVIF"
     return "HEIC" if b"heic" in brands or b"heix" in brands or b"mif1" in brands else "video"
 

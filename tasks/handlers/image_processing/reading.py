@@ -69,8 +69,8 @@ def look_at(path: Path, name: str) -> Picture:
 def _refusal(name: str, found: str | None) -> str:
     known = {"name": name, "found": found, "taken": READABLE_NAMES}
     if found is None:
-        return _("%(name)s is not an image. Taken are: %(taken)s.") % known
-    return _("%(name)s is a %(found)s file. Taken are: %(taken)s.") % known
+        return _("%(name)s cannot be taken: its content is no image. Taken are: %(taken)s.") % known
+    return _("%(name)s cannot be taken: its content is %(found)s. Taken are: %(taken)s.") % known
 
 
 def _header(path: Path, name: str, options: str) -> Any:
