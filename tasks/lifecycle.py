@@ -305,6 +305,23 @@ def delete(task: Task, *, by: User | None = None) -> None:
         files.forget(rows)
 
 
+def pause_queue(name: str, *, by: User | None = None) -> None:
+    """Let nothing of this queue start until it is resumed; what runs goes on."""
+    with transaction.atomic():
+        if Queue.objects.filter(name=name, paused_at=None).update(paused_at=timezone.now()):
+            note(by, Queue(name=name), CHANGE, "Paused")
+
+
+def resume_queue(name: str, *, by: User | None = None) -> None:
+    """Let the tasks of a paused queue start again."""
+    with transaction.atomic():
+        if Queue.objects.filter(name=name, paused_at__isnull=False).update(paused_at=None):
+            note(by, Queue(name=name), CHANGE, "Resumed")
+            # As if they had just been submitted: idle workers look again at once.
+            ready = Task.objects.filter(queue=name, status=PENDING, claim=None, waits_for="")[:1000].count()
+            transaction.on_commit(partial(submitted.send_robust, sender=Task, count=ready, queue=name, due=None))
+
+
 def _movable(move: str, task: Task) -> QuerySet[Task]:
     return Task.objects.select_for_update().filter(pk=task.pk, status__in=TRANSITIONS[move].sources)
 
@@ -318,15 +335,15 @@ def _change(move: str, task: Task, **values: Any) -> None:
         raise TransitionRefused(move, task)
 
 
-def note(by: User | None, task: Task, action: int, message: str) -> None:
+def note(by: User | None, subject: Task | Queue, action: int, message: str) -> None:
     """Who did what: Django's own LogEntry. What no person did leaves no line."""
     if by is None or not by.pk:
         return
     LogEntry.objects.create(
         user_id=by.pk,
-        content_type=ContentType.objects.get_for_model(Task),
-        object_id=str(task.pk),
-        object_repr=str(task)[:200],
+        content_type=ContentType.objects.get_for_model(type(subject)),
+        object_id=str(subject.pk),
+        object_repr=str(subject)[:200],
         action_flag=action,
         change_message=message,
     )
