@@ -23,7 +23,8 @@ from django.dispatch import Signal
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
-from tasks import files, registry
+from tasks import files, quotas, registry
+from tasks.inserting import insert_tasks
 from tasks.models import Queue, Status, Task, TaskFile, TaskItem, WaitsFor, new_id
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ def _check_options(submission: Submission) -> None:
 def _store(prepared: list[Prepared], by: User | None) -> list[Task]:
     tasks = [one.task for one in prepared]
     rows = [row for one in prepared for row in one.intake.rows]
+    quotas.check(by, len(tasks), sum(row.size for row in rows))
     # A lone INSERT is a transaction of its own: a BEGIN and a COMMIT would be two more journeys.
     alone = len(tasks) == 1 and not rows and by is None and tasks[0].queue in _open_queues
     with nullcontext() if alone else transaction.atomic():
@@ -195,13 +197,21 @@ def _store(prepared: list[Prepared], by: User | None) -> list[Task]:
         if len(tasks) == 1:
             tasks[0].save(force_insert=True)
         else:
-            Task.objects.bulk_create(tasks, batch_size=2000)
+            insert_tasks(tasks)
         if rows:
             TaskFile.objects.bulk_create(rows, batch_size=500)
-        for task in tasks:
-            note(by, task, ADDITION, "Submitted")
+        if tasks:
+            note(by, tasks[0], ADDITION, _how_submitted(tasks))
         _announce(tasks)
     return tasks
+
+
+def _how_submitted(tasks: list[Task]) -> str:
+    """For the line that names the person: one line an act, also for an act that made ten thousand."""
+    if len(tasks) > 1:
+        return f"Submitted {len(tasks)} tasks, from {tasks[0].pk} to {tasks[-1].pk}"
+    former = tasks[0].retry_of_id
+    return f"Retried {former}" if former else "Submitted"
 
 
 _open_queues: set[str] = set()  # those that this process has seen
