@@ -1,0 +1,180 @@
+"""Pages that stay live without disturbing whoever reads them."""
+
+from __future__ import annotations
+
+import re
+
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from tasks.models import Task, TaskLogLine
+
+
+def change(task: Task, **values: object) -> None:
+    """As the engine does it: with the version, in one UPDATE."""
+    task.refresh_from_db()
+    Task.objects.filter(pk=task.pk).update(version=task.version + 1, **values)
+
+
+def row(page, task):
+    return page.locator(f"#task-{task.pk}")
+
+
+def test_a_row_goes_from_pending_to_success_without_a_reload(hub, make_task):
+    task = make_task(name="photos")
+    page = hub()
+    page.evaluate("window.stays = true")
+    expect(row(page, task)).to_contain_text("Pending")
+    change(task, status="RUNNING", started_at=timezone.now(), progress=35, progress_message="sending")
+    expect(row(page, task)).to_contain_text("35 % · sending")
+    change(task, status="SUCCESS", completed_at=timezone.now(), progress=100, progress_message="all sent")
+    expect(row(page, task)).to_contain_text("all sent")
+    expect(page.locator("#counts")).to_contain_text("Success 1")
+    assert page.evaluate("window.stays")
+
+
+def test_a_poll_keeps_ticks_focus_and_what_is_open(hub, make_task):
+    tasks = [make_task(name=f"task {number}") for number in range(5)]
+    page = hub()
+    page.locator(f"#task-{tasks[1].pk} input[name=id]").check()
+    page.locator(f"#task-{tasks[3].pk} a.name").focus()
+    untouched = row(page, tasks[0]).element_handle()
+    for task in tasks[1:]:
+        change(task, status="RUNNING", started_at=timezone.now(), progress=50)
+    expect(row(page, tasks[4])).to_contain_text("50 %")
+    expect(page.locator(f"#task-{tasks[1].pk} input[name=id]")).to_be_checked()
+    expect(page.locator(f"#task-{tasks[3].pk} a.name")).to_be_focused()
+    assert untouched.evaluate("row => row.isConnected")
+
+
+def test_new_rows_wait_while_one_is_ticked_and_come_when_asked_for(hub, make_task):
+    task = make_task(name="old")
+    page = hub()
+    page.locator(f"#task-{task.pk} input[name=id]").check()
+    new = [make_task(name=f"new {number}") for number in range(3)]
+    expect(page.locator("#newcomers")).to_have_text("3 new tasks: show")
+    expect(row(page, new[0])).to_have_count(0)
+    page.locator("#newcomers").click()
+    expect(row(page, new[0])).to_be_visible()
+    expect(page.locator(f"#task-{task.pk} input[name=id]")).to_be_checked()
+    expect(page.locator("#newcomers")).to_be_hidden()
+
+
+def test_a_row_that_leaves_the_filter_is_dimmed_while_one_is_ticked(hub, make_task):
+    leaving, staying = make_task(name="leaves"), make_task(name="stays")
+    page = hub("/?status=PENDING")
+    page.locator(f"#task-{staying.pk} input[name=id]").check()
+    change(leaving, status="SUCCESS", completed_at=timezone.now())
+    expect(row(page, leaving)).to_have_attribute("data-left", "")
+    page.locator(f"#task-{staying.pk} input[name=id]").uncheck()
+    page.mouse.move(5, 5)
+    page.evaluate("document.activeElement.blur()")
+    make_task(name="another")
+    expect(row(page, leaving)).to_have_count(0)
+
+
+def test_nothing_changed_is_204_and_changes_nothing(hub, watch, make_task):
+    make_task(name="still", status="SUCCESS", completed_at=timezone.now())
+    page = hub()
+    with page.expect_response(re.compile("/_table/")) as first:
+        pass
+    with page.expect_response(re.compile("/_table/")) as second:
+        pass
+    assert {first.value.status, second.value.status} == {204}
+
+
+def test_paused_means_no_request_and_is_remembered(hub, watch, make_task):
+    make_task()
+    page = hub()
+    page.keyboard.press("p")
+    expect(page.locator("#live")).to_have_text("Paused")
+    before = watch.polls()
+    page.wait_for_timeout(3000)
+    assert watch.polls() == before
+    hub("/")
+    expect(page.locator("#live")).to_have_text("Paused")
+    assert watch.polls() == before
+
+
+def test_a_hidden_page_asks_nothing_and_a_shown_one_at_once(hub, watch, make_task):
+    make_task()
+    page = hub()
+    hide = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(hide, True)
+    before = watch.polls()
+    page.wait_for_timeout(3000)
+    assert watch.polls() == before
+    with page.expect_response(re.compile("/_table/"), timeout=1000):
+        page.evaluate(hide, False)
+
+
+def test_a_server_that_is_away_is_said_and_its_return_noticed(hub, watch, make_task, page):
+    watch.expected = ("net::ERR", "htmx:")
+    make_task()
+    hub()
+    page.route("**/_table/**", lambda route: route.abort())
+    expect(page.locator("#notice")).to_contain_text("Updates stopped")
+    page.unroute("**/_table/**")
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_an_ended_session_is_said_instead_of_a_sign_in_page_in_the_table(hub, watch, make_task, page):
+    watch.expected = ("401",)
+    make_task()
+    hub()
+    page.route("**/_table/**", lambda route: route.fulfill(status=401))
+    expect(page.locator("#notice")).to_contain_text("You are signed out.")
+
+
+def test_the_task_page_follows_its_task_to_the_end(hub, make_task):
+    task = make_task(name="report", status="RUNNING", started_at=timezone.now(), progress=10)
+    TaskLogLine.objects.create(task=task, seq=1, message="began")
+    page = hub(f"/tasks/{task.pk}/")
+    expect(page.locator("#lines")).to_contain_text("began")
+    TaskLogLine.objects.create(task=task, seq=2, message="half way")
+    expect(page.locator("#L2")).to_contain_text("half way")
+    change(task, status="SUCCESS", completed_at=timezone.now(), progress=100, result_data={"rows": 7})
+    expect(page.locator("#result")).to_contain_text("7")
+    expect(page.locator("#toasts")).to_have_text("report: Success")
+    expect(page.locator("#lines > li")).to_have_count(2)
+
+
+def test_the_log_follows_only_at_its_end(hub, make_task):
+    task = make_task(status="RUNNING", started_at=timezone.now())
+    TaskLogLine.objects.bulk_create(TaskLogLine(task=task, seq=n, message=f"line {n}") for n in range(1, 200))
+    page = hub(f"/tasks/{task.pk}/")
+    box, follow = page.locator("#log-lines"), page.locator("#log-follow")
+    at_end = "box => box.scrollHeight - box.scrollTop - box.clientHeight < 24"
+    assert box.evaluate(at_end)
+    TaskLogLine.objects.create(task=task, seq=200, message="the newest")
+    expect(page.locator("#L200")).to_be_visible()
+    assert box.evaluate(at_end)
+    box.evaluate("box => { box.scrollTop = 100; }")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    TaskLogLine.objects.create(task=task, seq=201, message="newer still")
+    expect(page.locator("#L201")).to_be_attached()
+    assert box.evaluate("box => box.scrollTop") == 100
+    follow.click()
+    assert box.evaluate(at_end)
+
+
+def test_log_lines_can_be_filtered_and_linked_and_earlier_ones_loaded(hub, make_task):
+    task = make_task(status="SUCCESS", completed_at=timezone.now())
+    lines = [
+        TaskLogLine(task=task, seq=n, level="error" if n % 100 == 0 else "info", message=f"line {n}")
+        for n in range(1, 1201)
+    ]
+    TaskLogLine.objects.bulk_create(lines)
+    page = hub(f"/tasks/{task.pk}/#L700")
+    assert page.locator("#L700").evaluate("line => line.matches(':target')")
+    page.locator("#log-level").select_option("error")
+    expect(page.locator("#lines > li:visible")).to_have_count(10)
+    page.locator("#log-filter").fill("line 900")
+    expect(page.locator("#lines > li:visible")).to_have_count(1)
+    page.locator("#log-filter").fill("")
+    page.locator("#log-level").select_option("")
+    page.locator("#log-earlier").click()
+    expect(page.locator("#L1")).to_be_attached()
+    expect(page.locator("#log-earlier")).to_have_count(0)
+    expect(page.locator("#lines > li")).to_have_count(1200)
