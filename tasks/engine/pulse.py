@@ -59,6 +59,7 @@ class Run:
     checkpoint: tuple[Any] | None = None
     dirty: bool = False
     report: Report | None = None
+    told: bool = False  # whether anything was ever reported
     reported: float = 0.0
     next_seq: int | None = None
     stop: Callable[[], object] | None = None
@@ -66,7 +67,8 @@ class Run:
 
     def gather(self) -> Report:
         """Move what was reported into `report`. Called by the pulse."""
-        self.dirty = False  # first: what comes from now on makes it dirty again
+        self.told = True
+        self.dirty = False  # before the rest: what comes from now on makes it dirty again
         report = self.report = self.report or Report()
         report.progress = self.progress
         if self.checkpoint is not None:

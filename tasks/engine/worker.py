@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -167,7 +167,9 @@ class Worker:
                 return self.failure(run, f"Its result is not JSON: {unfit}", "", ended, retry=False)
             summary = _summary(claimed.task_type, value)
             return Outcome(Move.SUCCEED, claimed, run.began, ended, result, summary)
-        retry = error.retry if isinstance(error, Fail) else not isinstance(error, registry.UnknownTaskType)
+        # Parameters that do not fit and a type that is gone will be no better next time.
+        hopeless = isinstance(error, registry.UnknownTaskType | ValidationError)
+        retry = error.retry if isinstance(error, Fail) else not hopeless
         return self.failure(run, _sentence(error, claimed), trace, ended, retry=retry)
 
     def failure(
@@ -185,7 +187,7 @@ class Worker:
     def record(self, run: Run, outcome: Outcome) -> None:
         """Fast tasks are written behind; the others before the worker goes on, together with the next claim."""
         self.learn(run, outcome)
-        if run.dirty or run.report or run.next_seq is not None:
+        if run.dirty or run.told:  # also where all was written before: its files are published with the outcome
             outcome.run = run
         self.recorder = None
         run.stop = None
@@ -426,10 +428,19 @@ def _sentence(error: BaseException, claimed: Claimed) -> str:
     if isinstance(error, registry.UnknownTaskType):
         return f"No task type {claimed.task_type} is known here: its handler was removed, or its app is not in TASKHUB_APPS."
     if isinstance(error, ValidationError):
-        return f"Its parameters no longer fit their declaration: {json.dumps(error.detail)}"
+        return f"Its parameters do not fit: {' '.join(_words(error.detail))}"
     if isinstance(error, MemoryError):
         return "It ran out of memory."
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _words(detail: Any) -> Iterator[str]:
+    """The sentences of a ValidationError, however deep."""
+    if isinstance(detail, str):
+        yield str(detail)
+    else:
+        for inner in detail.values() if isinstance(detail, dict) else detail:
+            yield from _words(inner)
 
 
 def _trace(error: BaseException) -> str:
