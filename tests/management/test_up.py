@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from tasks.management import supervisor
-from tests.hub import MANAGE, environment
+from tests.hub import MANAGE, empty_database, environment
 from tests.processes import living_in_sessions, wait_for
 
 
@@ -43,6 +43,20 @@ def test_a_database_that_does_not_answer_is_told_in_a_sentence(tmp_path):
     ended = subprocess.run([*MANAGE, "up", "--port", "0"], env=away, capture_output=True, text=True)
     assert ended.returncode == 1
     assert ended.stderr.startswith("CommandError: The database of DATABASE_URL cannot be used")
+
+
+@pytest.mark.cluster
+def test_static_files_that_cannot_be_written_are_told_in_a_sentence(tmp_path):
+    (tmp_path / "static").write_text("a file where a folder should be")
+    with empty_database(tmp_path) as database:
+        ended = subprocess.run(
+            [*MANAGE, "up", "--port", "0"],
+            env=environment(tmp_path, DATABASE_URL=database),
+            capture_output=True,
+            text=True,
+        )
+    assert ended.returncode == 1
+    assert f"CommandError: The static files cannot be written to {tmp_path / 'static'}" in ended.stderr
 
 
 @pytest.mark.cluster

@@ -116,7 +116,12 @@ def prepare() -> None:
         raise CommandError(f"The database of DATABASE_URL cannot be used: {str(error).strip()}") from error
     finally:
         connection.close()
-    call_command("collectstatic", interactive=False, verbosity=0)
+    try:
+        call_command("collectstatic", interactive=False, verbosity=0)
+    except OSError as error:
+        raise CommandError(
+            f"The static files cannot be written to {settings.STATIC_ROOT}: {error.strerror}."
+        ) from error
 
 
 @contextmanager
