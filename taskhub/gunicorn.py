@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskhub.settings")
 # Two processes, so that one busy with a large upload does not slow the other's pages.
 workers = 2
 worker_class = "gthread"
-threads = 8
+threads = settings.WEB_THREADS
 # Loaded once and forked: less memory, and a killed process has its successor at once.
 preload_app = True
 worker_tmp_dir = str(settings.TEMPORARY_DIR)

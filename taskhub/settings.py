@@ -177,6 +177,18 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"].setdefault("OPTIONS", {}).update({"keepalives_idle": 30, "keepalives_interval": 10})
 
+# What is remembered for a while
+
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # What all web processes of this machine must count together.
+    "shared": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": DATA_DIR / "cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+}
+
 # Signing in
 
 ADMIN_EMAIL = env.str("TASKHUB_ADMIN_EMAIL", default="")
@@ -195,6 +207,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # sign-ins are in the audit already
 AXES_VERBOSE = False
 KNOX_TOKEN_MODEL = "accounts.Token"  # noqa: S105 - a model's name
+MIGRATION_MODULES = {"knox": None}  # its own table would stand beside ours, unused
 
 # Passwords and sessions
 
@@ -236,6 +249,8 @@ CONTENT_SECURITY_POLICY = {
 
 LANGUAGE_CODE = env.str("TASKHUB_LANGUAGE", default="en")
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+# The texts of the templates, which belong to no app, are translated beside those of tasks.
+LOCALE_PATHS = [BASE_DIR / "tasks" / "locale"]
 TIME_ZONE = env.str("TASKHUB_TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
@@ -260,6 +275,14 @@ STORAGES: dict[str, dict[str, Any]] = {
 MAX_UPLOAD_BYTES = number("TASKHUB_MAX_UPLOAD_MB", 2048, least=1) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = str(TEMPORARY_DIR)
+FILE_UPLOAD_HANDLERS = [
+    "tasks.uploads.LimitedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+# For each person of a hub that people sign in to; 0: no limit
+MAX_PENDING = number("TASKHUB_MAX_PENDING", 100_000)
+MAX_STORED_BYTES = number("TASKHUB_MAX_STORED_MB", 10_240) * 1024 * 1024
 
 # E-mail: a campaign goes to the outbox folder until a mail server is named.
 
@@ -309,7 +332,10 @@ Q_CLUSTER = {
 
 # The API
 
+WEB_THREADS = 8  # of each web process: see taskhub/gunicorn.py
+REQUESTS_PER_MINUTE = number("TASKHUB_REQUESTS_PER_MINUTE", 6000)
 REST_FRAMEWORK = {
+    "DEFAULT_THROTTLE_CLASSES": ["tasks.api.throttles.PerMinute"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "tasks.access.LocalAuthentication",
         "tasks.accounts.tokens.TokenAuthentication",

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from tasks.bulk import ACTS, LIMIT
 from tasks.masking import masked
 from tasks.models import Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
 
@@ -52,6 +53,14 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
             "version",
         ]
         read_only_fields = fields
+
+    def __init__(self, *args: Any, fields: list[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.wanted = fields
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        return fields if self.wanted is None else {name: fields[name] for name in self.wanted}
 
     def get_parameters(self, task: Task) -> dict[str, Any]:
         return masked(task.parameters)
@@ -101,6 +110,34 @@ class RetrySerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text=_("Do again just the items that ended so; without it, the whole task."),
     )
+
+
+class ActSerializer(serializers.Serializer[Any]):
+    """What to do to which tasks: those of `ids`, or those that `filter` leaves."""
+
+    action = serializers.ChoiceField(choices=sorted(ACTS))
+    ids = serializers.ListField(child=serializers.UUIDField(), required=False, min_length=1, max_length=LIMIT)
+    filter = serializers.DictField(
+        child=serializers.CharField(),
+        required=False,
+        allow_empty=False,
+        help_text=_("The parameters of the list, such as `status` and `q`."),
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("ids" in attrs) == ("filter" in attrs):
+            raise serializers.ValidationError(_("Give either ids or a filter."))
+        return attrs
+
+
+class OutcomeSerializer(serializers.Serializer[Any]):
+    done = serializers.IntegerField()
+    skipped = serializers.IntegerField(help_text=_("How many were passed over: their state does not allow it."))
+
+
+class SubmittedSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    ids = serializers.ListField(child=serializers.UUIDField(), help_text=_("In the order they were sent in."))
 
 
 class CancelledSerializer(serializers.Serializer[Any]):

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, viewsets
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 from tasks import lifecycle
 from tasks.api import paging
-from tasks.api.parsers import JSONParser
-from tasks.api.serializers import RetrySerializer, TaskSerializer
+from tasks.api.once import submit_once
+from tasks.api.serializers import CancelledSerializer, RetrySerializer, SubmitSerializer, TaskSerializer
 from tasks.api.submitting import submission_of
+from tasks.api.waiting import wait_for_end
 from tasks.filters import TaskFilter
 from tasks.models import Task, TaskQuerySet
 
 PAGE, LARGEST_PAGE = 200, 1000
+LONGEST_WAIT = 60  # seconds
+# Left in the database unless it is asked for.
+LARGE_FIELDS = ("result_data", "parameters", "error_message")
 
 
 def person(request: Request) -> User:
@@ -44,49 +49,24 @@ def own(request: Request, task_id: str) -> Task:
     return task
 
 
-class TaskViewSet(viewsets.GenericViewSet[Task]):
-    serializer_class = TaskSerializer
-    parser_classes = [MultiPartParser, JSONParser]
-    queryset = Task.objects.none()
+def wanted_fields(request: Request) -> list[str] | None:
+    """What `?fields=id,status` leaves of a task; None for all of it. Raises ValidationError."""
+    names = [name.strip() for name in request.query_params.get("fields", "").split(",") if name.strip()]
+    if unknown := [name for name in names if name not in TaskSerializer.Meta.fields]:
+        sentence = _("A task has no field %(names)s.") % {"names": ", ".join(unknown)}
+        raise exceptions.ValidationError({"fields": [sentence]})
+    return names or None
 
-    def shown(self, task: Task, **kwargs: Any) -> Response:
-        return Response(self.get_serializer(task).data, **kwargs)
 
-    def list(self, request: Request) -> Response:
-        limit = paging.whole_number(request, "limit", PAGE, least=1, most=LARGEST_PAGE)
-        chosen = TaskFilter(request.query_params, after_cursor(request), request=request._request)
-        if not chosen.is_valid():
-            raise exceptions.ValidationError(chosen.errors)
-        tasks = chosen.qs
-        if chosen.not_understood:
-            raise exceptions.ValidationError(chosen.not_understood)
-        rows = list(tasks.select_related("owner").defer("checkpoint")[: limit + 1])
-        following = rows[limit - 1].pk if len(rows) > limit else chosen.reached
-        page = self.get_serializer(rows[:limit], many=True)
-        return Response(page.data, headers=paging.links(request, "cursor", following))
-
-    def create(self, request: Request) -> Response:
-        submission = submission_of(request)
-        task = lifecycle.submit_many([submission], by=person(request))[0]
-        return self.shown(task, status=201)
-
-    def retrieve(self, request: Request, task_id: str) -> Response:
-        return self.shown(found(request, task_id))
-
-    def destroy(self, request: Request, task_id: str) -> Response:
-        task = lifecycle.cancel(own(request, task_id), by=person(request))
-        return Response({"message": "Task cancelled successfully", "task_id": str(task.pk)})
-
-    def retry(self, request: Request, task_id: str) -> Response:
-        how = RetrySerializer(data=request.data or {})
-        how.is_valid(raise_exception=True)
-        old = own(request, task_id)
-        new = lifecycle.retry(old, by=person(request), items=how.validated_data.get("items") or "")
-        return self.shown(new, status=201)
-
-    def remove(self, request: Request, task_id: str) -> Response:
-        lifecycle.delete(own(request, task_id), by=person(request))
-        return Response(status=204)
+def chosen_tasks(request: Request, query: Mapping[str, Any], among: TaskQuerySet) -> TaskFilter:
+    """The filter over these tasks, applied. Raises ValidationError for what it does not understand."""
+    chosen = TaskFilter(query, among, request=request._request)
+    if not chosen.is_valid():
+        raise exceptions.ValidationError(chosen.errors)
+    chosen.qs  # noqa: B018 - it is understood as it is applied
+    if chosen.not_understood:
+        raise exceptions.ValidationError(chosen.not_understood)
+    return chosen
 
 
 def after_cursor(request: Request) -> TaskQuerySet:
@@ -95,3 +75,61 @@ def after_cursor(request: Request) -> TaskQuerySet:
         return tasks
     oldest_first = request.query_params.get("order") == "oldest"
     return tasks.filter(id__gt=cursor) if oldest_first else tasks.filter(id__lt=cursor)
+
+
+class TaskViewSet(viewsets.GenericViewSet[Task]):
+    queryset = Task.objects.none()
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        """What the browsable API makes its forms from."""
+        return {"create": SubmitSerializer, "retry": RetrySerializer}.get(self.action, TaskSerializer)
+
+    def shown(self, task: Task, **kwargs: Any) -> Response:
+        return Response(TaskSerializer(task, fields=wanted_fields(self.request)).data, **kwargs)
+
+    def list(self, request: Request) -> Response:
+        """The tasks you may see, newest first."""
+        limit = paging.whole_number(request, "limit", PAGE, least=1, most=LARGEST_PAGE)
+        fields = wanted_fields(request)
+        chosen = chosen_tasks(request, request.query_params, after_cursor(request))
+        left_out = [name for name in LARGE_FIELDS if fields and name not in fields]
+        rows = list(chosen.qs.select_related("owner").defer("checkpoint", *left_out)[: limit + 1])
+        following = rows[limit - 1].pk if len(rows) > limit else chosen.reached
+        page = TaskSerializer(rows[:limit], many=True, fields=fields)
+        return Response(page.data, headers=paging.links(request, "cursor", following))
+
+    def create(self, request: Request) -> Response:
+        """Submit a task, as JSON or as a form with files."""
+        submission, key = submission_of(request), request.headers.get("Idempotency-Key", "")
+
+        def submit() -> Task:
+            return lifecycle.submit_many([submission], by=person(request))[0]
+
+        task, replayed = submit_once(key, submission, person(request), submit) if key else (submit(), False)
+        return self.shown(task, status=201, headers={"Idempotency-Replayed": "true"} if replayed else None)
+
+    def retrieve(self, request: Request, task_id: str) -> Response:
+        """One task; with `?wait=30` as soon as it has ended, or after so many seconds."""
+        wait = paging.whole_number(request, "wait", 0, most=LONGEST_WAIT)
+        task = found(request, task_id)
+        wait_for_end(task, wait)
+        return self.shown(task)
+
+    def destroy(self, request: Request, task_id: str) -> Response:
+        """Cancel a task that waits or runs."""
+        task = lifecycle.cancel(own(request, task_id), by=person(request))
+        answer = {"message": "Task cancelled successfully", "task_id": task.pk}
+        return Response(CancelledSerializer(answer).data)
+
+    def retry(self, request: Request, task_id: str) -> Response:
+        """A new task like one that failed or was cancelled."""
+        how = RetrySerializer(data=request.data or {})
+        how.is_valid(raise_exception=True)
+        old = own(request, task_id)
+        new = lifecycle.retry(old, by=person(request), items=how.validated_data.get("items") or "")
+        return self.shown(new, status=201)
+
+    def remove(self, request: Request, task_id: str) -> Response:
+        """Delete a task that has ended, with its log, items and files."""
+        lifecycle.delete(own(request, task_id), by=person(request))
+        return Response(status=204)

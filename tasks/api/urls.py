@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView
 
-from tasks.api import hub, parts
+from tasks.api import hub, many, parts
 from tasks.api.tasks import TaskViewSet
 
 app_name = "api"
@@ -26,6 +26,8 @@ urlpatterns = [
     *both("tasks", TaskViewSet.as_view({"get": "list", "post": "create"}), "tasks"),
     # Before the ids: it is never looked up as one.
     *both("tasks/submit", TaskViewSet.as_view({"post": "create"}), "submit"),
+    *both("tasks/bulk-submit", many.SubmitManyView.as_view(), "bulk-submit"),
+    *both("tasks/bulk-act", many.ActView.as_view(), "bulk-act"),
     *both("tasks/<str:task_id>", TaskViewSet.as_view({"get": "retrieve", "delete": "destroy"}), "task"),
     *both("tasks/<str:task_id>/retry", TaskViewSet.as_view({"post": "retry"}), "retry"),
     *both("tasks/<str:task_id>/delete", TaskViewSet.as_view({"post": "remove"}), "delete"),

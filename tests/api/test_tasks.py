@@ -60,11 +60,15 @@ def test_every_act_leaves_a_line_that_names_the_person(as_person, owner, make_ta
     browser.delete(f"/api/tasks/{task_id}")
     browser.post(f"/api/tasks/{task_id}/retry")
     browser.post(f"/api/tasks/{task_id}/delete")
-    lines = LogEntry.objects.filter(content_type__model="task").order_by("id").values_list("user__username", "change_message")
+    lines = (
+        LogEntry.objects.filter(content_type__model="task")
+        .order_by("id")
+        .values_list("user__username", "change_message")
+    )
     assert list(lines) == [
         ("owner", "Submitted"),
         ("owner", "Cancelled"),
-        ("owner", "Submitted"),
+        ("owner", f"Retried {task_id}"),
         ("owner", "Deleted"),
     ]
 
@@ -130,3 +134,30 @@ def test_oldest_first_pages_too(client, make_task):
     assert [task["id"] for task in answer.json()] == ids[:2]
     following = answer["Link"].split(">")[0][1:]
     assert [task["id"] for task in client.get(following).json()] == ids[2:]
+
+
+@pytest.mark.parametrize("path", ["/api/tasks/", "/api/tasks/{id}"])
+def test_only_the_fields_that_are_asked_for_come(client, make_task, path):
+    task = make_task()
+    shown = client.get(path.format(id=task.pk) + "?fields=id,status").json()
+    assert (shown[0] if isinstance(shown, list) else shown) == {"id": str(task.pk), "status": "PENDING"}
+
+
+def test_large_fields_that_nobody_asked_for_are_not_read(client, make_task, django_assert_max_num_queries):
+    make_task(result_data={"large": 1})
+    client.get("/api/tasks/")
+    with django_assert_max_num_queries(2) as queries:
+        client.get("/api/tasks/?fields=id,status,owner")
+    assert "result_data" not in queries[-1]["sql"]
+
+
+def test_a_field_that_a_task_does_not_have_answers_422(client):
+    assert client.get("/api/tasks/?fields=id,password").status_code == 422
+
+
+def test_a_list_costs_no_query_for_each_task(client, owner, make_task, django_assert_max_num_queries):
+    for _ in range(10):
+        make_task(owner=owner)
+    client.get("/api/tasks/")
+    with django_assert_max_num_queries(2):  # who asks, and the list
+        client.get("/api/tasks/")

@@ -1,0 +1,85 @@
+"""Many tasks in one request: submit up to ten thousand, cancel, retry or delete all that match."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tasks import bulk, lifecycle
+from tasks.api.parsers import JSONParser
+from tasks.api.serializers import ActSerializer, SubmitSerializer
+from tasks.api.tasks import chosen_tasks, person
+from tasks.lifecycle import Submission
+from tasks.models import Task
+
+
+class LargeJSONParser(JSONParser):
+    max_bytes = 64 * 1024 * 1024
+
+
+class SubmitManyView(APIView):
+    """Submit many tasks, all of them or none."""
+
+    parser_classes = [LargeJSONParser]
+
+    def post(self, request: Request) -> Response:
+        tasks = lifecycle.submit_many(submissions_of(request.data), by=person(request))
+        return Response({"count": len(tasks), "ids": [str(task.pk) for task in tasks]}, status=201)
+
+
+def submissions_of(body: Any) -> list[Submission]:
+    """Raises ValidationError; the faults stand under the position of the task they are in."""
+    if not isinstance(body, list) or not 1 <= len(body) <= bulk.LIMIT:
+        raise ValidationError([_("A list of 1 to %(limit)s tasks is needed.") % {"limit": bulk.LIMIT}])
+    submissions, errors = [], {}
+    for position, one in enumerate(body):
+        try:
+            submissions.append(submission_of(one))
+        except ValidationError as error:
+            errors[str(position)] = error.detail
+    if errors:
+        raise ValidationError(errors)
+    return submissions
+
+
+def submission_of(one: Any) -> Submission:
+    # Most have no more than these two: a serializer for each would halve the rate.
+    if isinstance(one, dict) and one.keys() <= {"task_type", "parameters"}:
+        task_type, parameters = one.get("task_type"), one.get("parameters")
+        if isinstance(task_type, str) and (parameters is None or isinstance(parameters, dict)):
+            return Submission(task_type, parameters)
+    serializer = SubmitSerializer(data=one)
+    serializer.is_valid(raise_exception=True)
+    return Submission(**serializer.validated_data)
+
+
+class ActView(APIView):
+    """Cancel, retry or delete many tasks: those named, or all that match a filter.
+
+    Those whose state does not allow it are passed over and counted.
+    """
+
+    def post(self, request: Request) -> Response:
+        wanted = ActSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        tasks = acted_on(request, wanted.validated_data)
+        if tasks[: bulk.LIMIT + 1].count() > bulk.LIMIT:
+            raise ValidationError(
+                {"filter": [_("More than %(limit)s tasks match: narrow the filter.") % {"limit": bulk.LIMIT}]}
+            )
+        outcome = bulk.act(wanted.validated_data["action"], tasks, person(request))
+        return Response(outcome._asdict())
+
+
+def acted_on(request: Request, wanted: dict[str, Any]) -> QuerySet[Task]:
+    own = Task.objects.manageable_by(request.user)
+    if "ids" in wanted:
+        return own.filter(pk__in=wanted["ids"])
+    matching = chosen_tasks(request, wanted["filter"], Task.objects.visible_to(request.user)).qs
+    return own.filter(pk__in=matching.order_by().values("pk"))
