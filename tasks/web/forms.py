@@ -237,7 +237,10 @@ class NoJson(str):
 
 
 def _default(declared: Declared) -> Any:
+    """What the form starts with: `initial` where the declaration gives one beside the default."""
     default = declared.default
+    if declared.initial != type(declared).initial:
+        return declared.initial
     if default is empty:
         return declared.initial if not isinstance(declared, FILES) else None
     return default() if callable(default) else default

@@ -51,6 +51,8 @@ class ItemRow:
 def in_words(detail: Any) -> str:
     if detail is None:
         return ""
+    if isinstance(detail, dict) and plain(detail.get("answer")):
+        return str(detail["answer"])  # what was answered says it all
     if isinstance(detail, dict):
         return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in detail.items() if plain(value))
     return str(detail) if plain(detail) else json.dumps(detail, ensure_ascii=False)

@@ -56,6 +56,12 @@ def test_failures_are_shown_in_the_servers_words(mail_server, make_task):
     assert "550 no such mailbox here" in shown
 
 
+def test_the_form_starts_with_a_dry_run(client):
+    form = client.get("/tasks/new/EMAIL_CAMPAIGN/", REMOTE_ADDR="127.0.0.1", HTTP_HOST="localhost").content.decode()
+    [box] = [tag for tag in form.split("<") if 'type="checkbox"' in tag and "dry_run" in tag]
+    assert " checked" in box
+
+
 def test_a_preview_can_be_shown_before_a_submit():
     kind = registry.get("EMAIL_CAMPAIGN")
     validated = kind.validate({"to": "a@example.org, b@example.org", "subject": "For $email", "body": "b"})

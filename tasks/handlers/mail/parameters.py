@@ -121,7 +121,7 @@ class MessageParameters(serializers.Serializer[Any]):
     defaults = serializers.DictField(
         child=serializers.CharField(allow_blank=True, max_length=1000),
         required=False,
-        help_text=_("What stands in a field where a recipient has no value for it."),
+        help_text=_('What stands in a field where a recipient has no value: {"name": "friend", "city": "your town"}.'),
     )
     attachments = FilesParameter(
         required=False, max_length=10, max_bytes=10 * MEGABYTE, help_text=_("Up to 10 files, 20 MB together.")
