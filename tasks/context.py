@@ -222,9 +222,7 @@ class TaskContext:
         with tempfile.TemporaryDirectory(dir=settings.TEMPORARY_DIR, prefix="task-") as folder:
             yield Path(folder)
 
-    def items(
-        self, values: Iterable[T], *, key: Callable[[T], str] = str, begin: bool = True
-    ) -> Iterator[Item[T]]:
+    def items(self, values: Iterable[T], *, key: Callable[[T], str] = str, begin: bool = True) -> Iterator[Item[T]]:
         """One item a value, known by `key`; what an earlier try of this task has done is left out.
 
         What was in flight when an earlier try's process died becomes `unknown` and is left out too. An item for which
