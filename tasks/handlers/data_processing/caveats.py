@@ -74,7 +74,7 @@ def _unreadable(rows: Rows, lines: Lines) -> Iterator[str]:
             "column": column.name,
             "count": f"{unreadable.count:,}",
             "kind": NOT_OF_KIND[column.kind],
-            "text": unreadable.text,
+            "text": " ".join(unreadable.text.split()),
             "place": place_of(unreadable, lines),
         }
 

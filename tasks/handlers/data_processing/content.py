@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -31,11 +32,18 @@ STRANGERS = [
     (b"\x28\xb5\x2f\xfd", "compressed with zstd; use zip or gzip"),
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+    (b"<?xml", "an XML document"),
+    (b"<svg", "an SVG image"),
 ]
 # Control characters that text has: tab, line feed, vertical tab, form feed, carriage return, end of file, escape.
 TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1a\x1b\x00")
 MOST_CONTROLS = 0.005
 MOST_NULS = 0.01
+A_FEW = 10
+LINES_LOOKED_AT = 20
+JSON_ARRAY, JSON_OBJECT = re.compile(rb"\[\s*\{"), re.compile(rb"\{\s*\"[^\n]*\"\s*:")
 
 
 def head_of(path: Path) -> bytes:
@@ -44,7 +52,7 @@ def head_of(path: Path) -> bytes:
 
 
 def kind_of(path: Path, name: str) -> str:
-    """gzip, zip, excel, parquet, json-lines or text. Raises Fail for what is no table."""
+    """gzip, zip, excel, parquet, json-lines, json-array, json or text. Raises Fail for what is no table."""
     head = head_of(path)
     if not head.strip(b"\xef\xbb\xbf\r\n\t "):
         raise Fail(_("%(name)s is empty.") % {"name": name})
@@ -55,7 +63,7 @@ def kind_of(path: Path, name: str) -> str:
     if head.startswith(b"PAR1"):
         return "parquet"
     _refuse_strangers(head, name)
-    return "json-lines" if is_json_lines(head) else "text"
+    return kind_of_text(head)
 
 
 def _kind_of_zip(path: Path, name: str) -> str:
@@ -73,12 +81,12 @@ def _kind_of_zip(path: Path, name: str) -> str:
 
 def _refuse_strangers(head: bytes, name: str) -> None:
     for start, told in STRANGERS:
-        if head.startswith(start):
+        if head.startswith(start) or (start[:1] == b"<" and head[:100].strip().lower().startswith(start)):
             raise Fail(_("%(name)s is not a table: it is %(kind)s.") % {"name": name, "kind": told})
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or utf_16_without_mark(head):
         return
     controls = sum(head.count(byte) for byte in range(32) if byte not in TEXT_CONTROLS)
-    if controls > MOST_CONTROLS * len(head) or head.count(0) > MOST_NULS * len(head):
+    if controls > max(A_FEW, MOST_CONTROLS * len(head)) or head.count(0) > max(A_FEW, MOST_NULS * len(head)):
         raise Fail(_("%(name)s is not a table: it holds binary data.") % {"name": name})
 
 
@@ -91,11 +99,19 @@ def utf_16_without_mark(head: bytes) -> str | None:
     return "utf-16-be" if first > 0.4 and second < 0.05 else None
 
 
-def is_json_lines(head: bytes) -> bool:
-    """Whether the first line that holds anything is a JSON object."""
-    line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
-    if not line.startswith(b"{"):
-        return False
+def kind_of_text(head: bytes) -> str:
+    """json-lines, json-array, json (objects over several lines) or text."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if JSON_ARRAY.match(text):
+        return "json-array"
+    if not text.startswith(b"{"):
+        return "text"
+    if any(_is_object(line) for line in text.split(b"\n")[:LINES_LOOKED_AT]):
+        return "json-lines"
+    return "json" if JSON_OBJECT.match(text) else "text"
+
+
+def _is_object(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
     except ValueError:

@@ -72,6 +72,7 @@ class Database:
             f"SET allowed_directories = [{quoted(f'{folder}/')}]",
             f"SET allowed_paths = [{paths}]",
             "SET enable_external_access = false",
+            "SET allowed_configs = ['threads']",
             "SET lock_configuration = true",
         ):
             self.connection.execute(statement)

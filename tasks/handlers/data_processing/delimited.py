@@ -13,7 +13,7 @@ from tasks.handlers.data_processing.database import quoted
 from tasks.handlers.data_processing.dialect import NAMES_OF_SEPARATORS, Dialect, column_names, dialect_of
 from tasks.handlers.data_processing.progress import Progress
 from tasks.handlers.data_processing.sampling import write_sample
-from tasks.handlers.data_processing.source import MISSING, Source
+from tasks.handlers.data_processing.source import MISSING_LIST, Source
 from tasks.handlers.data_processing.unpacking import PlainFile, Rewriter, encoding_of, needs_rewriting
 
 LONGEST_LINE = 2_000_000  # bytes, DuckDB's own limit
@@ -58,17 +58,16 @@ def delimited_source(plain: PlainFile, folder: Path, *, separator: str, header: 
 
 def relation(path: Path, dialect: Dialect, *, sample: bool = False) -> str:
     columns = ", ".join(f"c{i}: 'VARCHAR'" for i in range(dialect.width))
-    missing = ", ".join(quoted(word) for word in MISSING)
     options = [
         quoted(path),
         f"columns = {{{columns}}}",
-        f"nullstr = [{missing}]",
+        f"nullstr = {MISSING_LIST}",
         f"delim = {quoted(dialect.separator)}",
         f"escape = {quoted(dialect.escape)}",
         "quote = '\"'",
         "auto_detect = false",
         "header = false",
-        f"skip = {dialect.skipped + dialect.header_lines}",
+        f"skip = {dialect.skipped + bool(dialect.header)}",  # a header of several lines counts once
     ]
     if dialect.padded:
         options += ["null_padding = true", "parallel = false"]
@@ -113,11 +112,15 @@ def _dialect_warnings(dialect: Dialect) -> list[str]:
     return warnings
 
 
+def text_details(plain: PlainFile) -> dict[str, str]:
+    packed = {"packed_as": plain.packed_as} if plain.packed_as else {}
+    return {**packed, "encoding": plain.encoding}
+
+
 def _details(plain: PlainFile, dialect: Dialect) -> dict[str, str]:
     separator = NAMES_OF_SEPARATORS.get(dialect.separator, dialect.separator)
-    details = {
+    return {
+        **text_details(plain),
         "separator": separator if dialect.width > 1 else _("none"),
-        "encoding": plain.encoding,
         "header": _("yes") if dialect.header else _("no"),
     }
-    return {"packed_as": plain.packed_as, **details} if plain.packed_as else details

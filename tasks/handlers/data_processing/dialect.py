@@ -18,7 +18,7 @@ SEPARATORS = "\t;,|:"  # where two fit equally well the earlier one is taken
 NAMES_OF_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", ":": "colon", " ": "space"}
 ROWS_LOOKED_AT = 1000
 LONGEST_LINE = 500_000
-MOST_COLUMNS = 5000
+MOST_COLUMNS = 2500  # DuckDB holds a vector of each, several times over
 LONGEST_NAME = 100
 
 csv.field_size_limit(2 * content.HEAD)
@@ -55,7 +55,8 @@ def dialect_of(text: str, name: str, *, separator: str = "auto", header: str = "
         lines.pop()
     escape = "\\" if '\\"' in text and '""' not in text else '"'
     if separator == "auto":
-        separator = max(SEPARATORS, key=lambda one: _agreement(lines, one, escape))
+        agreements = {one: _agreement(lines, one, escape) for one in SEPARATORS}
+        separator = max(agreements, key=lambda one: agreements[one]) if any(agreements.values()) else ","
     rows = _rows(lines, separator, escape)
     width = _usual_width(rows)
     if width > MOST_COLUMNS:
@@ -92,6 +93,8 @@ def _agreement(lines: Sequence[str], separator: str, escape: str) -> float:
     if width < 2:
         return 0.0
     share = sum(len(row) == width for row in rows) / len(rows)
+    if separator == ":" and share < 1:  # more often it is part of a time
+        return 0.0
     # A header has no decimal comma and no time of day in it: what splits the rows alone is no separator.
     return round(share if len(rows[0]) == width else share / 2, 2)
 

@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from tasks.handlers.data_processing.database import Database, quoted
-from tasks.handlers.data_processing.kinds import DAY_FIRST, MONTH_FIRST, READINGS, TEXT, Reading, reading_of_type
+from tasks.handlers.data_processing.kinds import (
+    DAY_FIRST,
+    MONTH_FIRST,
+    PADDED_TEXT,
+    READINGS,
+    TEXT,
+    Reading,
+    reading_of_type,
+)
 from tasks.handlers.data_processing.source import Source
 
 COLUMNS_AT_ONCE = 100
+SAMPLE_ROWS = 10_000
+SAMPLE_VALUES = 400_000
 
 
 @dataclass
@@ -41,7 +51,9 @@ def columns_of(source: Source, database: Database) -> list[Column]:
             column.reading, column.typed = reading, True
     texts = [column for column in columns if not column.typed]
     if texts:
-        database.run(f"CREATE OR REPLACE TEMP TABLE sample AS FROM {source.sample}")
+        count = max(100, min(SAMPLE_ROWS, SAMPLE_VALUES // len(columns)))
+        some = f"USING SAMPLE reservoir({count} ROWS) REPEATABLE (1)"
+        database.run(f"CREATE OR REPLACE TEMP TABLE sample AS FROM {source.sample} {some}")
         _guess(texts, database)
         source.warnings += _ambiguous_dates(texts, database)
         database.run("DROP TABLE sample")
@@ -59,6 +71,9 @@ def _guess(columns: list[Column], database: Database) -> None:
         for column in fitting:
             column.reading = reading
         database.progress.part(tried, len(READINGS))
+    padded = _count_each(database, [f"count(*) FILTER ({c.key} <> trim({c.key}))" for c in undecided])
+    for column, count in zip(undecided, padded, strict=True):
+        column.reading = PADDED_TEXT if count else TEXT
 
 
 def _fitting(reading: Reading, columns: list[Column], database: Database) -> list[Column]:
@@ -77,15 +92,18 @@ def _fitting(reading: Reading, columns: list[Column], database: Database) -> lis
 
 def count_fitting(reading: Reading, key: str) -> str:
     """As SQL: how many texts of a column fit a reading."""
-    guard = f"regexp_full_match({key}, {quoted(reading.guard)})"
-    return f"count(*) FILTER ({guard} AND {reading.of(key)} IS NOT NULL)"
+    return f"count(CASE WHEN regexp_full_match({key}, {quoted(reading.guard)}) THEN {reading.of(key)} END)"
 
 
 def _count_each(database: Database, counts: Sequence[str]) -> list[int]:
-    """The counts over the sample, some columns at a time: a statement that names thousands takes long to plan."""
+    return counts_of(counts, "sample", database)
+
+
+def counts_of(counts: Sequence[str], table: str, database: Database) -> list[int]:
+    """Counts over a table, some columns at a time: a statement that names thousands takes long and much memory."""
     found: list[int] = []
     for start in range(0, len(counts), COLUMNS_AT_ONCE):
-        found += database.one(f"SELECT {', '.join(counts[start : start + COLUMNS_AT_ONCE])} FROM sample")
+        found += database.one(f"SELECT {', '.join(counts[start : start + COLUMNS_AT_ONCE])} FROM {table}")
     return found
 
 

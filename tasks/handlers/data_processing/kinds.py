@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from tasks.handlers.data_processing.database import quoted
+from tasks.handlers.data_processing.source import MISSING_LIST
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Reading:
 
 
 WHOLE = r"\s*[+-]?(0|[1-9]\d*)\s*"  # 007 is a name, not a number
-POINT = r"\s*[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*"
+POINT = r"\s*[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(?i:inf|infinity)\s*"
 # What parts thousands beside a comma: space, no-break space, narrow no-break space, apostrophes.
 PARTS = r"\x{20}\x{a0}\x{202f}\x{2019}'"
 BARE = "translate({x}, ' \u00a0\u202f\u2019''', '')"
@@ -76,7 +77,7 @@ GROUPED = Reading(
     _("numbers with separated thousands"),
     may_be_infinite=True,
 )
-BOOLEAN = Reading("boolean", "TRY_CAST(trim({x}) AS BOOLEAN)", r"(?i)\s*(true|false|yes|no|t|f|y|n)\s*", _("yes or no"))
+BOOLEAN = Reading("boolean", "TRY_CAST({x} AS BOOLEAN)", r"(?i)\s*(true|false|yes|no|t|f|y|n)\s*", _("yes or no"))
 DURATION = Reading(
     "duration",
     "epoch(TRY_CAST({x} AS INTERVAL))",
@@ -92,7 +93,12 @@ TIME = Reading(
     least=1.0,
     wider=(DURATION,),
 )
-TEXT = Reading("text", "nullif(trim({x}), '')", told=_("text"))
+TEXT = Reading("text", "{x}", told=_("text"))
+PADDED_TEXT = Reading(
+    "text",
+    f"CASE WHEN NOT list_contains({MISSING_LIST}, trim({{x}})) THEN trim({{x}}) END",
+    told=_("text with spaces around it, which were taken off"),
+)
 
 ISO_DAY = r"\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 ISO_TIME = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
@@ -114,7 +120,7 @@ ISO_DATETIME = Reading(
 )
 ISO_DATE = Reading(
     "date",
-    "CASE WHEN length(trim({x})) <= 10 THEN TRY_CAST({x} AS DATE) END",
+    "CASE WHEN strlen({x}) <= 12 THEN TRY_CAST({x} AS DATE) END",
     ISO_DAY + r"\s*",
     _("year-month-day"),
     may_be_infinite=True,

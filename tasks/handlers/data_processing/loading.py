@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.handlers.data_processing.database import Database, quoted
-from tasks.handlers.data_processing.guessing import Column, count_fitting
+from tasks.handlers.data_processing.guessing import Column, count_fitting, counts_of
 from tasks.handlers.data_processing.kinds import TEXT, Reading
-from tasks.handlers.data_processing.source import MISSING, Source
+from tasks.handlers.data_processing.rejects import forget_rejects
+from tasks.handlers.data_processing.source import MISSING_LIST, Source
 
 # A column is text after all when more of its values than this share cannot be read.
 MOST_UNREADABLE = 0.05
 LONGEST_UNREADABLE = 80
-BETWEEN = "chr(31)"
+WIDE = 500
+# Quick to write and to read again; it is gone when the task ends.
+UNPACKED = "FORMAT parquet, COMPRESSION uncompressed, WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT 5000"
 ROWS_IN_GROUP = 122_880
 VALUES_IN_GROUP = 4_000_000
 
@@ -30,7 +32,7 @@ class Unreadable:
 
 @dataclass
 class Rows:
-    """The typed rows: a Parquet file with the columns c0, c1, … and `unreadable`, as SQL in `table`."""
+    """The typed rows: a Parquet file with the columns c0, c1, … and `odd`, as SQL in `table`."""
 
     path: Path
     columns: list[Column]
@@ -44,69 +46,75 @@ class Rows:
 
 def load(source: Source, columns: list[Column], database: Database, path: Path) -> Rows:
     """Write the rows; once more where the whole file shows that the sample has misled about a column."""
+    if len(columns) > WIDE:
+        database.run("SET threads = 1")  # each thread holds a vector of every column
     rows = _written(source, columns, database, path)
-    if _reconsider(rows, database):
+    if rows.unreadable and _reconsider(rows, database):
         rows = _written(source, columns, database, path)
     return rows
 
 
 def _written(source: Source, columns: list[Column], database: Database, path: Path) -> Rows:
+    forget_rejects(database)
     size = max(2048, min(ROWS_IN_GROUP, VALUES_IN_GROUP // len(columns)))
-    database.run(f"COPY ({_typed(source, columns)}) TO {quoted(path)} (FORMAT parquet, ROW_GROUP_SIZE {size})")
-    (count,) = database.one(f"SELECT count(*) FROM read_parquet({quoted(path)})")
+    database.run(f"COPY ({_typed(source, columns)}) TO {quoted(path)} ({UNPACKED}, ROW_GROUP_SIZE {size})")
+    count, odd = database.one(f"SELECT count(*), count(*) FILTER (odd) FROM read_parquet({quoted(path)})")
     rows = Rows(path, columns, count)
-    rows.unreadable = dict(_unreadable(rows, database))
+    if odd:
+        rows.unreadable = _look_closer(source, rows, database)
     return rows
 
 
 def _typed(source: Source, columns: list[Column]) -> str:
-    """The inner SELECT reads each value once; the outer one takes out infinities and keeps what could not be read."""
-    read = [f"{column.reading.of(column.key)} AS v{column.index}" for column in columns]
-    values = [
-        f"CASE WHEN isfinite(v{c.index}) THEN v{c.index} END AS {c.key}"
-        if c.reading.may_be_infinite
-        else f"v{c.index} AS {c.key}"
-        for c in columns
-    ]
-    checked = [column for column in columns if not column.typed and column.reading is not TEXT]
-    inner = f"SELECT {', '.join([*(c.key for c in checked), *read])} FROM {source.relation}"
-    return f"SELECT {', '.join([*values, _leftovers(checked)])} FROM ({inner})"
+    """Each row read; `odd` is one of whose texts is not of its column's kind, and needs a closer look."""
+    checked = [column for column in columns if _is_checked(column)]
+    values = [f"{_value(column)} AS {column.key}" for column in columns]
+    odd = " OR ".join(_is_odd(column) for column in checked) or "false"
+    return f"SELECT {', '.join(values)}, {odd} AS odd FROM ({_read(source, columns, checked)})"
 
 
-def _leftovers(columns: list[Column]) -> str:
-    """The texts that could not be read, each after its column's index; NULL for a row that has none."""
-    if not columns:
-        return "CAST(NULL AS VARCHAR) AS unreadable"
-    missing = ", ".join(quoted(word) for word in MISSING)
-    failed = [(column.index, _failed(column)) for column in columns]
-    texts = ", ".join(
-        f"CASE WHEN {test} AND trim(c{index}) NOT IN ({missing}) "
-        f"THEN '{index}:' || replace(left(c{index}, {LONGEST_UNREADABLE}), {BETWEEN}, '') END"
-        for index, test in failed
+def _read(source: Source, columns: list[Column], checked: list[Column]) -> str:
+    """Each text read once, as v0, v1, …; the texts of the `checked` columns are kept beside."""
+    values = [f"{column.reading.of(column.key)} AS v{column.index}" for column in columns]
+    return f"SELECT {', '.join([*(column.key for column in checked), *values])} FROM {source.relation}"
+
+
+def _is_checked(column: Column) -> bool:
+    return not column.typed and column.kind != "text"
+
+
+def _value(column: Column) -> str:
+    value = f"v{column.index}"
+    return f"CASE WHEN isfinite({value}) THEN {value} END" if column.reading.may_be_infinite else value
+
+
+def _is_odd(column: Column) -> str:
+    return f"({_value(column)} IS NULL AND {column.key} IS NOT NULL)"
+
+
+def _look_closer(source: Source, rows: Rows, database: Database) -> dict[int, Unreadable]:
+    """Find what could not be read: the source is read again, but only the columns in question."""
+    checked = [column for column in rows.columns if _is_checked(column)]
+    given = counts_of([f"count({c.key})" for c in checked], source.relation, database)
+    read = counts_of([f"count({c.key})" for c in checked], rows.table, database)
+    suspects = [column for column, texts, values in zip(checked, given, read, strict=True) if texts > values]
+    _keep_texts(source, suspects, database)
+    found = database.run("SELECT position, count(*), min(row), arg_min(text, row) FROM unreadable GROUP BY position")
+    return {position: Unreadable(count, row, text) for position, count, row, text in found}
+
+
+def _keep_texts(source: Source, suspects: list[Column], database: Database) -> None:
+    """The unreadable texts in a table: `position` of the column, `row`, `text`."""
+    ones = ", ".join(
+        f"CASE WHEN {_is_odd(c)} THEN {{'position': {c.index}, 'text': left({c.key}, {LONGEST_UNREADABLE})}} END"
+        for c in suspects
     )
-    # NULLs are left out by concat_ws; the texts are put together for the few rows that need it.
-    return f"CASE WHEN {' OR '.join(test for _, test in failed)} THEN concat_ws({BETWEEN}, {texts}) END AS unreadable"
-
-
-def _failed(column: Column) -> str:
-    read = f"(v{column.index} IS NULL AND {column.key} IS NOT NULL)"
-    return f"({read} OR NOT isfinite(v{column.index}))" if column.reading.may_be_infinite else read
-
-
-def _unreadable(rows: Rows, database: Database) -> Iterator[tuple[int, Unreadable]]:
-    found = database.run(
-        f"SELECT position, count(*), min(row), arg_min(text, row) FROM ({_texts(rows)}) GROUP BY position"
-    )
-    for position, count, row, text in found:
-        yield position, Unreadable(count, row, text)
-
-
-def _texts(rows: Rows) -> str:
-    """The unreadable texts, one a row: `position` of its column, `row`, `text`."""
-    return (
-        f"SELECT CAST(split_part(one, ':', 1) AS INTEGER) AS position, row, substr(one, strpos(one, ':') + 1) AS text "
-        f"FROM (SELECT file_row_number AS row, unnest(string_split(unreadable, {BETWEEN})) AS one "
-        f"FROM {rows.table} WHERE unreadable <> '')"
+    odd = " OR ".join(_is_odd(column) for column in suspects)
+    database.run(
+        "CREATE OR REPLACE TEMP TABLE unreadable AS SELECT one.position, row, one.text "
+        f"FROM (SELECT row, unnest([{ones}]) AS one "
+        f"FROM (SELECT *, row_number() OVER () - 1 AS row FROM ({_read(source, suspects, suspects)})) WHERE {odd}) "
+        f"WHERE NOT list_contains({MISSING_LIST}, trim(one.text))"
     )
 
 
@@ -116,19 +124,21 @@ def _reconsider(rows: Rows, database: Database) -> bool:
     for position, unreadable in rows.unreadable.items():
         column = rows.columns[position]
         (read,) = database.one(f"SELECT count({column.key}) FROM {rows.table}")
-        if wider := _wider(column, rows, database):
+        if wider := _wider(column, database):
             column.reading, changed = wider, True
-        elif unreadable.count > MOST_UNREADABLE * (read + unreadable.count):
+        elif unreadable.count - _count(column.reading, column, database) > MOST_UNREADABLE * (read + unreadable.count):
             column.reading, changed = TEXT, True
     return changed
 
 
-def _wider(column: Column, rows: Rows, database: Database) -> Reading | None:
+def _wider(column: Column, database: Database) -> Reading | None:
     """The reading that takes in most of what the column's own could not read."""
-    fits = {}
-    for reading in column.reading.wider:
-        (fits[reading],) = database.one(
-            f"SELECT {count_fitting(reading, 'text')} FROM ({_texts(rows)}) WHERE position = {column.index}"
-        )
+    fits = {reading: _count(reading, column, database) for reading in column.reading.wider}
     best = max(fits, key=lambda reading: fits[reading], default=None)
     return best if best and fits[best] else None
+
+
+def _count(reading: Reading, column: Column, database: Database) -> int:
+    """How many of the unreadable texts of a column fit a reading. Infinities fit its own."""
+    sql = f"SELECT {count_fitting(reading, 'text')} FROM unreadable WHERE position = ?"
+    return int(database.one(sql, [column.index])[0])

@@ -16,7 +16,7 @@ from tasks.handlers.data_processing.source import Source
 
 # A spreadsheet takes a cell for a formula that begins with one of these: = + - @, tab, line ends, NUL, and the wide
 # forms of the first four.
-FORMULA_STARTS = [0x3D, 0x2B, 0x2D, 0x40, 0x09, 0x0A, 0x0D, 0x00, 0xFF1D, 0xFF0B, 0xFF0D, 0xFF20]
+FORMULA_STARTS = "=+-@\t\n\r\0\uff1d\uff0b\uff0d\uff20"
 
 
 class Outputs:
@@ -85,11 +85,12 @@ class Outputs:
 
 def safe(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text and ord(text[0]) in FORMULA_STARTS else text
+    return f"'{text}" if text and text[0] in FORMULA_STARTS else text
 
 
 def _csv_value(column: Column) -> str:
     if column.kind != "text":
         return column.key
-    starts = ", ".join(map(str, FORMULA_STARTS))
-    return f"CASE WHEN unicode({column.key}) IN ({starts}) THEN '''' || {column.key} ELSE {column.key} END"
+    starts = quoted(FORMULA_STARTS.replace("\0", "")) + " || chr(0)"
+    is_formula = f"{column.key} <> '' AND contains({starts}, left({column.key}, 1))"
+    return f"CASE WHEN {is_formula} THEN '''' || {column.key} ELSE {column.key} END"

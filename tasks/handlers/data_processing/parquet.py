@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from tasks.context import Fail
 from tasks.handlers.data_processing.database import Database, identifier, quoted
 from tasks.handlers.data_processing.dialect import MOST_COLUMNS, column_names
-from tasks.handlers.data_processing.source import Source
+from tasks.handlers.data_processing.source import MISSING_LIST, Source
 from tasks.handlers.data_processing.unpacking import PlainFile
 
 SAMPLE_ROWS = 20_000
@@ -26,7 +26,7 @@ def parquet_source(plain: PlainFile, database: Database) -> Source:
         message = _("%(name)s has %(count)s columns; at most %(most)s are taken.")
         raise Fail(message % {"name": plain.name, "count": f"{len(described):,}", "most": f"{MOST_COLUMNS:,}"})
     names, warnings = column_names([row[0] for row in described], len(described))
-    columns = ", ".join(f"{identifier(row[0])} AS c{i}" for i, row in enumerate(described))
+    columns = ", ".join(f"{_value(*row[:2])} AS c{i}" for i, row in enumerate(described))
     relation = f"(SELECT {columns} FROM {table})"
     return Source(
         format=_("Parquet"),
@@ -38,3 +38,9 @@ def parquet_source(plain: PlainFile, database: Database) -> Source:
         warnings=warnings,
         path=plain.path,
     )
+
+
+def _value(name: str, type_name: str) -> str:
+    """A column's value; in texts the spellings of a missing one count here too."""
+    value = identifier(name)
+    return f"CASE WHEN NOT list_contains({MISSING_LIST}, {value}) THEN {value} END" if type_name == "VARCHAR" else value

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.handlers.data_processing.axes import NUMERIC, Scale, axis_of, fences, plain, scale_of, value_of
-from tasks.handlers.data_processing.database import Database
+from tasks.handlers.data_processing.database import Database, quoted
 from tasks.handlers.data_processing.guessing import Column
 from tasks.handlers.data_processing.loading import Rows
 
@@ -19,6 +19,9 @@ COLUMNS_AT_ONCE = 50
 FEW_VALUES = 200
 TOP = 8
 COLUMNS_WITH_TOP = 200
+MANY_VALUES = 50_000
+CANDIDATES = 50
+SPARSER = 2
 
 
 @dataclass
@@ -178,8 +181,19 @@ class Profiler:
         asked = [p for p in profiles if self.exact or p.distinct <= p.values // 2][:COLUMNS_WITH_TOP]
         for done, profile in enumerate(asked):
             self.database.progress.part(done, len(asked))
-            found = self.database.run(
-                f"SELECT {profile.key}, count(*) AS n FROM {self.rows.table} WHERE {profile.key} IS NOT NULL "
-                f"GROUP BY 1 HAVING n > 1 ORDER BY n DESC, 1 LIMIT {TOP}"
-            )
-            profile.facts["top"] = [{"value": plain(value), "count": count} for value, count in found]
+            found = self._commonest(profile)
+            profile.facts["top"] = [{"value": plain(value), "count": count} for value, count in found if count > 1]
+
+    def _commonest(self, profile: ColumnProfile) -> list[tuple[str, int]]:
+        """Of very many texts, those are counted that are common in a sample: what is common at all is so there."""
+        key, some = profile.key, ""
+        if profile.distinct > MANY_VALUES:
+            common = self.database.run(self._group(key, f"file_row_number % {self.every * SPARSER} = 0", CANDIDATES))
+            some = f" AND {key} IN ({', '.join(quoted(value) for value, _count in common)})"
+        return self.database.run(self._group(key, f"{key} IS NOT NULL{some}", TOP))
+
+    def _group(self, key: str, where: str, limit: int) -> str:
+        return (
+            f"SELECT {key}, count(*) AS n FROM {self.rows.table} WHERE {where} "
+            f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {limit}"
+        )

@@ -12,7 +12,7 @@ from tasks.handlers.data_processing.database import Database
 from tasks.handlers.data_processing.delimited import delimited_source, plain_text, relation
 from tasks.handlers.data_processing.dialect import Dialect
 from tasks.handlers.data_processing.guessing import columns_of
-from tasks.handlers.data_processing.json_lines import json_lines_source
+from tasks.handlers.data_processing.json_objects import FORMS, json_source
 from tasks.handlers.data_processing.loading import Rows, load
 from tasks.handlers.data_processing.mending import Mender
 from tasks.handlers.data_processing.parquet import parquet_source
@@ -49,8 +49,8 @@ class Reader:
         if self.plain.kind == "excel":
             return self._open_sheet()
         self.plain = plain_text(self.plain, self.options.encoding, self.folder, self.progress)
-        if self.plain.kind == "json-lines":
-            return json_lines_source(self.plain, self.folder, self.database)
+        if self.plain.kind in FORMS:
+            return json_source(self.plain, self.folder, self.database)
         return delimited_source(self.plain, self.folder, separator=self.options.separator, header=self.options.header)
 
     def _open_sheet(self) -> Source:
@@ -62,7 +62,7 @@ class Reader:
     def read(self, source: Source) -> tuple[Source, Rows]:
         """The rows, and the source they came from in the end. Raises Fail where too little of it is a table."""
         source, rows = self._read_cured(source) if source.dialect else (source, self._load(source))
-        if source.set_aside and len(source.set_aside) >= rows.count:
+        if source.set_aside and len(source.set_aside) > rows.count:
             first = source.set_aside[0]
             message = _(
                 "%(name)s is not a table: most of its lines do not fit, the first is line %(line)s: %(reason)s."

@@ -48,7 +48,9 @@ def findings_of(source: Source, rows: Rows, database: Database) -> Findings:
 
 def _first_rows(rows: Rows, database: Database) -> list[list[Any]]:
     keys = [column.key for column in rows.columns][: MOST_CELLS // FIRST_ROWS]
-    found = database.run(f"SELECT {', '.join(keys)} FROM {rows.table} ORDER BY file_row_number LIMIT {FIRST_ROWS}")
+    found = database.run(
+        f"SELECT {', '.join(keys)} FROM {rows.table} WHERE file_row_number < {FIRST_ROWS} ORDER BY file_row_number"
+    )
     return [[plain(value) for value in row] for row in found]
 
 

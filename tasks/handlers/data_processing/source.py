@@ -6,10 +6,15 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.handlers.data_processing.database import quoted
 from tasks.handlers.data_processing.dialect import Dialect
 
 # The spellings of a missing value, as DuckDB's reader compares them: exactly.
 MISSING = ["", "NA", "N/A", "n/a", "na", "null", "NULL", "Null", "NaN", "nan", "NAN", "#N/A", "-"]
+
+
+# DuckDB would make a join of each IN over so many values: a list it compares in place.
+MISSING_LIST = f"[{', '.join(quoted(word) for word in MISSING)}]"
 
 
 @dataclass

@@ -7,7 +7,7 @@ import datetime as dt
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -25,14 +25,12 @@ def sheet_as_csv(plain: PlainFile, sheet: str, folder: Path, progress: Progress)
     Shared texts stay in memory: the parts of the file are limited for that.
     """
     _refuse_bombs(plain)
-    book = _opened(plain)
-    try:
+    target = folder / "sheet"
+    with plain.path.open("rb") as file:
+        book = _opened(file, plain.name)
         for title in _titles(book, sheet, plain.name):
-            target = folder / "sheet"
             if _write(book[title], target, progress):
                 return PlainFile(target, plain.name, "text", plain.packed_as), title
-    finally:
-        book.close()
     raise Fail(_("%(name)s holds no rows.") % {"name": plain.name})
 
 
@@ -47,13 +45,13 @@ def _refuse_bombs(plain: PlainFile) -> None:
         raise Fail(message % {"name": plain.name})
 
 
-def _opened(plain: PlainFile) -> Any:
+def _opened(file: IO[bytes], name: str) -> Any:
     import openpyxl
 
     try:
-        return openpyxl.load_workbook(plain.path, read_only=True, data_only=True)
+        return openpyxl.load_workbook(file, read_only=True, data_only=True)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile, SyntaxError):
-        raise Fail(_("%(name)s is an Excel file that is damaged.") % {"name": plain.name}) from None
+        raise Fail(_("%(name)s is an Excel file that is damaged.") % {"name": name}) from None
 
 
 def _titles(book: Any, sheet: str, name: str) -> list[str]:
