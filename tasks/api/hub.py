@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tasks import registry
+from tasks.api.documented import documented
 from tasks.api.schemas import parameters_schema
 from tasks.api.serializers import HealthSerializer, TaskTypeSerializer
 from tasks.models import Cluster, Task, TaskQuerySet
@@ -27,6 +28,7 @@ class HealthView(APIView):
 
     permission_classes = [AllowAny]
 
+    @documented((200, HealthSerializer), operation_id="getHealth", tags=["hub"])
     def get(self, request: Request) -> Response:
         health: dict[str, Any] = {"status": "healthy", "queue_running": queue_running()}
         if request.user.is_authenticated:
@@ -51,6 +53,7 @@ def count(tasks: TaskQuerySet, whose: str) -> int:
 class TaskTypesView(APIView):
     """Every task type with the JSON Schema of its parameters."""
 
+    @documented((200, TaskTypeSerializer(many=True)), operation_id="listTaskTypes", tags=["hub"])
     def get(self, request: Request) -> Response:
         return Response([described(kind) for kind in registry.all_types()])
 

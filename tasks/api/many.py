@@ -12,8 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tasks import bulk, lifecycle
+from tasks.api.documented import documented
 from tasks.api.parsers import JSONParser
-from tasks.api.serializers import ActSerializer, SubmitSerializer
+from tasks.api.serializers import ActSerializer, OutcomeSerializer, SubmitSerializer, SubmittedSerializer
 from tasks.api.tasks import chosen_tasks, person
 from tasks.lifecycle import Submission
 from tasks.models import Task
@@ -28,6 +29,13 @@ class SubmitManyView(APIView):
 
     parser_classes = [LargeJSONParser]
 
+    @documented(
+        (201, SubmittedSerializer),
+        refused=[400, 413, 422],
+        request=SubmitSerializer(many=True),
+        operation_id="submitTasks",
+        tags=["many tasks"],
+    )
     def post(self, request: Request) -> Response:
         tasks = lifecycle.submit_many(submissions_of(request.data), by=person(request))
         return Response({"count": len(tasks), "ids": [str(task.pk) for task in tasks]}, status=201)
@@ -65,6 +73,13 @@ class ActView(APIView):
     Those whose state does not allow it are passed over and counted.
     """
 
+    @documented(
+        (200, OutcomeSerializer),
+        refused=[400, 413, 422],
+        request=ActSerializer,
+        operation_id="actOnTasks",
+        tags=["many tasks"],
+    )
     def post(self, request: Request) -> Response:
         wanted = ActSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)

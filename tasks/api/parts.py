@@ -6,13 +6,26 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.exceptions import ValidationError
-from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tasks.api import paging
+from tasks.api.documented import (
+    AFTER_ITEM,
+    AFTER_LINE,
+    FILE_ID,
+    LINK,
+    LONG_LIMIT,
+    RANGE,
+    STATE,
+    TASK_ID,
+    documented,
+)
+from tasks.api.renderers import BrowsableAPIRenderer
 from tasks.api.serializers import AttemptSerializer, FileSerializer, ItemSerializer, LogLineSerializer
 from tasks.api.tasks import found, visible
 from tasks.downloads import file_response
@@ -26,6 +39,13 @@ PAGE, LARGEST_PAGE = 1000, 10_000
 class LogView(APIView):
     """The lines of a task's log, oldest first; `?after=` gives those after a line one has."""
 
+    @documented(
+        (200, LogLineSerializer(many=True)),
+        refused=[404, 422],
+        parameters=[TASK_ID, AFTER_LINE, LONG_LIMIT, LINK],
+        operation_id="getLog",
+        tags=["parts of a task"],
+    )
     def get(self, request: Request, task_id: str) -> Response:
         limit = paging.whole_number(request, "limit", PAGE, least=1, most=LARGEST_PAGE)
         after = paging.whole_number(request, "after", 0, most=2**31 - 1)
@@ -38,6 +58,13 @@ class LogView(APIView):
 class FilesView(APIView):
     """The files of a task: what was submitted with it, and what it has made."""
 
+    @documented(
+        (200, FileSerializer(many=True)),
+        refused=[404],
+        parameters=[TASK_ID],
+        operation_id="listFiles",
+        tags=["parts of a task"],
+    )
     def get(self, request: Request, task_id: str) -> Response:
         files = found(request, task_id).files.published()
         return Response(FileSerializer(files, many=True).data)
@@ -46,6 +73,13 @@ class FilesView(APIView):
 class AttemptsView(APIView):
     """The tries that did not finish a task, oldest first."""
 
+    @documented(
+        (200, AttemptSerializer(many=True)),
+        refused=[404],
+        parameters=[TASK_ID],
+        operation_id="listAttempts",
+        tags=["parts of a task"],
+    )
     def get(self, request: Request, task_id: str) -> Response:
         attempts = found(request, task_id).past_attempts.all()
         return Response(AttemptSerializer(attempts, many=True, context={"request": request}).data)
@@ -68,6 +102,14 @@ class ItemsView(APIView):
 
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer, CSVRenderer]
 
+    @documented(
+        ((200, "application/json"), ItemSerializer(many=True)),
+        ((200, "text/csv"), str),
+        refused=[404, 422],
+        parameters=[TASK_ID, STATE, AFTER_ITEM, LONG_LIMIT, LINK],
+        operation_id="listItems",
+        tags=["parts of a task"],
+    )
     def get(self, request: Request, task_id: str) -> HttpResponseBase:
         task, state = found(request, task_id), request.query_params.get("state", "")
         if state and state not in TaskItem.State.values:
@@ -86,6 +128,15 @@ class ItemsView(APIView):
 class FileView(APIView):
     """A file's content, as a download; `Range` asks for a part."""
 
+    @documented(
+        ((200, "*/*"), OpenApiTypes.BINARY),
+        ((206, "*/*"), OpenApiTypes.BINARY),
+        refused=[404],
+        empty=[416],
+        parameters=[FILE_ID, RANGE],
+        operation_id="downloadFile",
+        tags=["parts of a task"],
+    )
     def get(self, request: Request, file_id: str) -> HttpResponseBase:
         files = TaskFile.objects.published().filter(task__in=visible(request))
         return file_response(request._request, find(file_id, files))

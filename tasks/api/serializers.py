@@ -6,6 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tasks.bulk import ACTS, LIMIT
@@ -13,10 +14,18 @@ from tasks.masking import masked
 from tasks.models import Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
 
 
+@extend_schema_field({})
+class AnyField(serializers.JSONField):
+    """Any JSON value, null too."""
+
+
 class TaskSerializer(serializers.ModelSerializer[Task]):
     """A task. The first eight fields are the contract with the clients of old; the others came with TaskHub."""
 
-    owner = serializers.CharField(source="owner.username", default=None, help_text=_("The owner's user name."))
+    result_data = AnyField(read_only=True, help_text=_("What the task type's handler gave back."))
+    owner = serializers.CharField(
+        source="owner.username", allow_null=True, default=None, help_text=_("The owner's user name.")
+    )
     retry_of = serializers.UUIDField(source="retry_of_id", allow_null=True, help_text=_("The task this one retries."))
     parameters = serializers.SerializerMethodField(help_text=_("As they were validated; secrets are masked."))
     stopping = serializers.BooleanField(
@@ -163,6 +172,8 @@ class FileSerializer(serializers.ModelSerializer[TaskFile]):
 
 
 class ItemSerializer(serializers.ModelSerializer[TaskItem]):
+    detail = AnyField(help_text=_("What the handler noted."))
+
     class Meta:
         model = TaskItem
         fields = ["position", "key", "state", "detail", "error"]
@@ -191,6 +202,18 @@ class TaskTypeSerializer(serializers.Serializer[Any]):
     hidden = serializers.BooleanField(help_text=_("Not offered on the pages."))
     max_attempts = serializers.IntegerField()
     parameters = serializers.JSONField(help_text=_("A JSON Schema (2020-12)."))
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Why a request was refused (RFC 9457)."""
+
+    type = serializers.CharField(default="about:blank")
+    title = serializers.CharField(help_text=_("The status in words."))
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text=_("What is wrong, as a sentence."))
+    errors = serializers.JSONField(  # type: ignore[assignment]
+        required=False, help_text=_("With 422: what is wrong, field by field, as the body has them.")
+    )
 
 
 class HealthSerializer(serializers.Serializer[Any]):

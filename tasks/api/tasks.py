@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -14,6 +15,21 @@ from rest_framework.serializers import BaseSerializer
 
 from tasks import lifecycle
 from tasks.api import paging
+from tasks.api.documented import (
+    CURSOR,
+    FIELDS,
+    FILTERS,
+    IDEMPOTENCY_KEY,
+    LIMIT,
+    LINK,
+    REPLAYED,
+    SUBMIT_EXAMPLE,
+    SUBMIT_FORM,
+    TASK_EXAMPLE,
+    TASK_ID,
+    WAIT,
+    documented,
+)
 from tasks.api.once import submit_once
 from tasks.api.serializers import CancelledSerializer, RetrySerializer, SubmitSerializer, TaskSerializer
 from tasks.api.submitting import submission_of
@@ -77,16 +93,36 @@ def after_cursor(request: Request) -> TaskQuerySet:
     return tasks.filter(id__gt=cursor) if oldest_first else tasks.filter(id__lt=cursor)
 
 
+documented_submit = partial(
+    documented,
+    (201, TaskSerializer),
+    refused=[400, 413, 422],
+    parameters=[FIELDS, IDEMPOTENCY_KEY, REPLAYED],
+    request={"application/json": SubmitSerializer, "multipart/form-data": SUBMIT_FORM},
+    tags=["tasks"],
+    examples=[SUBMIT_EXAMPLE, TASK_EXAMPLE],
+)
+
+
 class TaskViewSet(viewsets.GenericViewSet[Task]):
     queryset = Task.objects.none()
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """What the browsable API makes its forms from."""
-        return {"create": SubmitSerializer, "retry": RetrySerializer}.get(self.action, TaskSerializer)
+        return {"create": SubmitSerializer, "submit": SubmitSerializer, "retry": RetrySerializer}.get(
+            self.action, TaskSerializer
+        )
 
     def shown(self, task: Task, **kwargs: Any) -> Response:
         return Response(TaskSerializer(task, fields=wanted_fields(self.request)).data, **kwargs)
 
+    @documented(
+        (200, TaskSerializer(many=True)),
+        refused=[422],
+        parameters=[*FILTERS, LIMIT, CURSOR, FIELDS, LINK],
+        operation_id="listTasks",
+        tags=["tasks"],
+    )
     def list(self, request: Request) -> Response:
         """The tasks you may see, newest first."""
         limit = paging.whole_number(request, "limit", PAGE, least=1, most=LARGEST_PAGE)
@@ -98,16 +134,30 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
         page = TaskSerializer(rows[:limit], many=True, fields=fields)
         return Response(page.data, headers=paging.links(request, "cursor", following))
 
-    def create(self, request: Request) -> Response:
+    @documented_submit(operation_id="submitTask")
+    def submit(self, request: Request) -> Response:
         """Submit a task, as JSON or as a form with files."""
         submission, key = submission_of(request), request.headers.get("Idempotency-Key", "")
 
-        def submit() -> Task:
+        def make() -> Task:
             return lifecycle.submit_many([submission], by=person(request))[0]
 
-        task, replayed = submit_once(key, submission, person(request), submit) if key else (submit(), False)
+        task, replayed = submit_once(key, submission, person(request), make) if key else (make(), False)
         return self.shown(task, status=201, headers={"Idempotency-Replayed": "true"} if replayed else None)
 
+    @documented_submit(operation_id="createTask")
+    def create(self, request: Request) -> Response:
+        """The same as /api/tasks/submit."""
+        return self.submit(request)
+
+    @documented(
+        (200, TaskSerializer),
+        refused=[404, 422],
+        parameters=[TASK_ID, WAIT, FIELDS],
+        operation_id="getTask",
+        tags=["tasks"],
+        examples=[TASK_EXAMPLE],
+    )
     def retrieve(self, request: Request, task_id: str) -> Response:
         """One task; with `?wait=30` as soon as it has ended, or after so many seconds."""
         wait = paging.whole_number(request, "wait", 0, most=LONGEST_WAIT)
@@ -115,12 +165,24 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
         wait_for_end(task, wait)
         return self.shown(task)
 
+    @documented(
+        (200, CancelledSerializer), refused=[400, 404], parameters=[TASK_ID], operation_id="cancelTask", tags=["tasks"]
+    )
     def destroy(self, request: Request, task_id: str) -> Response:
         """Cancel a task that waits or runs."""
         task = lifecycle.cancel(own(request, task_id), by=person(request))
         answer = {"message": "Task cancelled successfully", "task_id": task.pk}
         return Response(CancelledSerializer(answer).data)
 
+    @documented(
+        (201, TaskSerializer),
+        refused=[400, 404, 413, 422],
+        parameters=[TASK_ID, FIELDS],
+        request=RetrySerializer,
+        operation_id="retryTask",
+        tags=["tasks"],
+        examples=[TASK_EXAMPLE],
+    )
     def retry(self, request: Request, task_id: str) -> Response:
         """A new task like one that failed or was cancelled."""
         how = RetrySerializer(data=request.data or {})
@@ -129,6 +191,9 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
         new = lifecycle.retry(old, by=person(request), items=how.validated_data.get("items") or "")
         return self.shown(new, status=201)
 
+    @documented(
+        (204, None), refused=[400, 404], parameters=[TASK_ID], request=None, operation_id="deleteTask", tags=["tasks"]
+    )
     def remove(self, request: Request, task_id: str) -> Response:
         """Delete a task that has ended, with its log, items and files."""
         lifecycle.delete(own(request, task_id), by=person(request))

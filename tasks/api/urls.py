@@ -25,7 +25,7 @@ urlpatterns = [
     *both("task-types", hub.TaskTypesView.as_view(), "task-types"),
     *both("tasks", TaskViewSet.as_view({"get": "list", "post": "create"}), "tasks"),
     # Before the ids: it is never looked up as one.
-    *both("tasks/submit", TaskViewSet.as_view({"post": "create"}), "submit"),
+    *both("tasks/submit", TaskViewSet.as_view({"post": "submit"}), "submit"),
     *both("tasks/bulk-submit", many.SubmitManyView.as_view(), "bulk-submit"),
     *both("tasks/bulk-act", many.ActView.as_view(), "bulk-act"),
     *both("tasks/<str:task_id>", TaskViewSet.as_view({"get": "retrieve", "delete": "destroy"}), "task"),
