@@ -9,6 +9,7 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooMany
 from django.db import OperationalError
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -48,8 +49,10 @@ def handle(fault: Exception, context: dict[str, Any]) -> Response | None:
         response.data = problem(422, first_sentence(fault.detail), fault.detail)
     else:
         response.data = problem(response.status_code, str(getattr(fault, "detail", response.data.get("detail", ""))))
-    renderer = getattr(context["request"], "accepted_renderer", None)
-    if renderer is None or renderer.format == "json":
+    request = context["request"]
+    if getattr(getattr(request, "accepted_renderer", None), "format", "") != "api":
+        # Whatever was asked for, CSV for one: a refusal is JSON, but for people who browse.
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), MEDIA_TYPE
         response.content_type = MEDIA_TYPE
     return response
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -86,15 +84,10 @@ class AttemptsView(APIView):
 
 
 class CSVRenderer(BaseRenderer):
-    """Lets a client ask for CSV by `?format=csv` or `Accept`; the view streams it."""
+    """Lets a client ask for CSV by `?format=csv` or `Accept`; the view streams it itself."""
 
     media_type = "text/csv"
     format = "csv"
-    charset = "utf-8"
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        # Only refusals come here: the view answers with a stream of its own.
-        return str(data.get("detail", data)).encode()
 
 
 class ItemsView(APIView):

@@ -161,6 +161,7 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
     def retrieve(self, request: Request, task_id: str) -> Response:
         """One task; with `?wait=30` as soon as it has ended, or after so many seconds."""
         wait = paging.whole_number(request, "wait", 0, most=LONGEST_WAIT)
+        wanted_fields(request)  # a wrong one is refused before the wait
         task = found(request, task_id)
         wait_for_end(task, wait)
         return self.shown(task)

@@ -114,7 +114,8 @@ def test_items_can_be_had_as_csv_without_formulas(client, with_items, query, hea
 
 
 def test_a_refused_csv_is_still_a_refusal(client, with_items):
-    assert client.get(f"{with_items}?format=csv&state=lost").status_code == 422
+    answer = client.get(f"{with_items}?format=csv&state=lost")
+    assert (answer.status_code, answer["Content-Type"]) == (422, "application/problem+json")
 
 
 # --- attempts

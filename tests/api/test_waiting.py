@@ -80,6 +80,10 @@ def test_more_than_half_of_the_threads_never_wait(make_task, monkeypatch):
         assert first.result() == "CANCELLED"
 
 
+def test_a_wrong_field_is_refused_before_the_wait(client, make_task):
+    assert client.get(f"/api/tasks/{make_task().pk}?wait=60&fields=none").status_code == 422
+
+
 @pytest.mark.parametrize("wait", ["-1", "61", "long"])
 def test_a_wait_out_of_range_answers_422(client, make_task, wait):
     assert client.get(f"/api/tasks/{make_task().pk}?wait={wait}").status_code == 422

@@ -1,0 +1,176 @@
+"""Every address, asked by everybody with every method: found in the URLconf, so that a new one is covered by existing.
+
+Nobody is let in where they do not belong, nothing is found that one may not see, and nothing breaks.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.core.files.base import ContentFile
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tasks.accounts import tokens
+from tasks.models import Cluster, Queue, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
+
+pytestmark = pytest.mark.django_db
+
+METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
+OPEN = {"api/health", "api/health/", "livez", "livez/", "readyz", "readyz/", "sign-in/", "favicon.ico"}
+SECRET = "the-secret-of-the-owner"
+# Bodies that would do something if they were let in.
+BODIES = {"bulk-submit": [{"task_type": "NOOP"}], "submit": {"task_type": "NOOP"}, "tasks": {"task_type": "NOOP"}}
+
+
+def routes(resolver: URLResolver | None = None, before: str = "") -> list[str]:
+    """The route of every view, with its converters: `api/tasks/<str:task_id>`."""
+    found = []
+    for entry in (resolver or get_resolver()).url_patterns:
+        route = before + str(entry.pattern)
+        found += routes(entry, route) if isinstance(entry, URLResolver) else [route]
+        assert isinstance(entry, URLPattern | URLResolver)
+    return found
+
+
+def is_ours(route: str) -> bool:
+    """The admin checks permissions on its own; here it is walked at its front page and its lists."""
+    return not route.startswith("admin/") or route in {"admin/", "admin/tasks/task/", "admin/auth/user/"}
+
+
+ROUTES = sorted({route for route in routes() if is_ours(route) and "(?P" not in route and "^" not in route})
+
+
+@dataclass
+class World:
+    """A task of the owner's with everything that belongs to one, and a token."""
+
+    task: Task
+    values: dict[str, Any]
+
+    def path(self, route: str) -> str:
+        return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(self.values[match[1]]), route)
+
+
+@pytest.fixture
+def world(settings, make_task, owner) -> World:
+    settings.ACCESS = "login"
+    task = make_task("NOOP", status="FAILED", owner=owner, name=SECRET, error_message=SECRET, result_data={"x": SECRET})
+    TaskAttempt.objects.create(task=task, outcome="failed", error=SECRET, traceback=SECRET)
+    TaskLogLine.objects.create(task=task, seq=1, message=SECRET)
+    TaskItem.objects.create(task=task, position=0, key=SECRET, state="failed")
+    file = TaskFile(task=task, kind="output", name=f"{SECRET}.txt", size=len(SECRET))
+    file.content.save("a.txt", ContentFile(SECRET.encode()), save=False)
+    file.save()
+    Cluster.objects.create(id="c", host="h", hostname="h", pid=1, lease_expires_at=task.created_at)
+    Queue.objects.get_or_create(name="default")
+    token, _text = tokens.make(owner, SECRET, 1)
+    values = {
+        "task_id": task.pk,
+        "file_id": file.pk,
+        "kind": "NOOP",
+        "queue": "default",
+        "public_id": token.public_id,
+        "name": "default",
+        "content_type_id": ContentType.objects.get_for_model(Task).pk,
+        "object_id": task.pk,
+        "app_label": "tasks",
+    }
+    return World(task, values)
+
+
+class Answer(NamedTuple):
+    status: int
+    location: str
+    text: str
+
+
+def ask(client: Client, method: str, path: str) -> Answer:
+    body = next((body for word, body in BODIES.items() if path.rstrip("/").endswith(word)), {})
+    more = {} if method in {"get", "head"} else {"data": body, "content_type": "application/json"}
+    answer = getattr(client, method)(path, **more)
+    text = answer.getvalue().decode(errors="replace")
+    for close in answer._resource_closers if method == "head" else []:
+        close()  # the file of an answer without a body
+    return Answer(answer.status, answer.headers.get("Location", ""), text)
+
+
+def browser_of(person: User, *permissions: str) -> Client:
+    person.user_permissions.add(*Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_stranger_is_let_in_nowhere_but_at_the_open_doors(world, client, route):
+    for method in METHODS:
+        answer = ask(client, method, world.path(route))
+        if route in OPEN:
+            assert answer.status < 500
+        elif answer.status == 302:
+            assert answer.location.startswith("/sign-in/"), (method, route)
+        else:
+            assert answer.status in {401, 403, 404, 405}, (method, route)
+        assert SECRET not in answer.text
+    unchanged(world)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_teammate_without_permission_finds_nothing_of_the_owners(world, stranger, route):
+    client = browser_of(stranger)
+    for method in METHODS:
+        answer = ask(client, method, world.path(route))
+        assert answer.status < 500, (method, route)
+        assert SECRET not in answer.text, (method, route)
+        if "task_id" in route or "file_id" in route or "public_id" in route:
+            assert answer.status in {404, 405} or method == "options", (method, route)
+    unchanged(world)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_whoever_may_only_see_changes_nothing(world, stranger, route):
+    client = browser_of(stranger, "view_all_tasks")
+    for method in METHODS:
+        assert ask(client, method, world.path(route)).status < 500, (method, route)
+    unchanged(world)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("who", ["owner", "staff"])
+def test_nothing_breaks_for_those_who_belong_here(world, request, who, route):
+    person = request.getfixturevalue(who)
+    for method in METHODS:
+        client = browser_of(person)
+        answer = ask(client, method, world.path(route))
+        assert answer.status < 500, (method, route)
+
+
+@pytest.mark.parametrize("part", ["", "/log", "/items", "/attempts"])
+def test_the_owner_finds_their_own(world, owner, part):
+    assert SECRET in ask(browser_of(owner), "get", f"/api/tasks/{world.task.pk}{part}").text
+
+
+def test_the_walk_reaches_every_kind_of_address():
+    for known in (
+        "",
+        "api/tasks/<str:task_id>",
+        "tasks/<uuid:task_id>/",
+        "files/<uuid:file_id>/",
+        "audit/",
+        "workers/",
+    ):
+        assert known in ROUTES
+
+
+def unchanged(world: World) -> None:
+    task = Task.objects.get(pk=world.task.pk)
+    assert (task.status, task.version) == (world.task.status, world.task.version)
+    assert Task.objects.filter(owner=world.task.owner).count() == 1
+    assert not LogEntry.objects.filter(user=world.task.owner, content_type__model="task").exists()
