@@ -98,7 +98,7 @@ def ask(client: Client, method: str, path: str) -> Answer:
     text = answer.getvalue().decode(errors="replace")
     for close in answer._resource_closers if method == "head" else []:
         close()  # the file of an answer without a body
-    return Answer(answer.status, answer.headers.get("Location", ""), text)
+    return Answer(answer.status_code, answer.headers.get("Location", ""), text)
 
 
 def browser_of(person: User, *permissions: str) -> Client:
