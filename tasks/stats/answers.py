@@ -156,8 +156,11 @@ def _rows(chosen: Range, start: datetime, owner: int | None, task_type: str) -> 
 
 def _before(chosen: Range, start: datetime, owner: int | None, task_type: str) -> Bucket:
     """The range before, for comparison: what its charts would show is left out."""
-    rows = _of(chosen.span, owner, task_type).filter(start__gte=start - chosen.length, start__lt=start)
-    return Bucket(start - chosen.length, list(rows.defer("waits", "slowest", "errors")))
+    # A week before is told by its days: shifted by some hours, from a twentieth of the rows.
+    span = Span.DAY if chosen.length > timedelta(days=1) else chosen.span
+    first = floor_to(start - chosen.length, SPAN_LENGTH[Span(span)])
+    rows = _of(span, owner, task_type).filter(start__gte=first, start__lt=first + chosen.length)
+    return Bucket(first, list(rows.defer("waits", "slowest", "errors")))
 
 
 def _of(span: str, owner: int | None, task_type: str) -> QuerySet[Rollup]:

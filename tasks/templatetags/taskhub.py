@@ -21,7 +21,14 @@ register = template.Library()
 
 register.filter("duration", words.duration)
 register.filter("clock", words.clock)
-register.filter("thousands", words.thousands)
+
+
+@register.filter
+def thousands(count: Any) -> Any:
+    """ "1,284"; what is no number stays as it is, so that a result of another version can still be shown."""
+    return words.thousands(count) if isinstance(count, int | float) else count
+
+
 register.filter("unit", words.largest_unit)
 register.filter("readable", log.readable)
 

@@ -23,12 +23,12 @@ KEPT = 3
 CAP = 10_000
 
 
-def kept(key: str, find: Callable[[], T]) -> T:
-    """What `find` gives, asked for again only after KEPT seconds."""
+def kept(key: str, find: Callable[[], T], seconds: int = KEPT) -> T:
+    """What `find` gives, asked for again only after some seconds."""
     found: T | None = cache.get(key)
     if found is None:
         found = find()
-        cache.set(key, found, KEPT)
+        cache.set(key, found, seconds)
     return found
 
 

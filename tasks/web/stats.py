@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -21,10 +22,13 @@ from tasks.models import Status, Task
 from tasks.stats import RANGES, Answer, Bucket, answer
 from tasks.web import charts, words
 from tasks.web.charts import Chart, Line
-from tasks.web.hub import CAP
+from tasks.web.hub import CAP, kept
 from tasks.web.items import csv_response
 from tasks.web.rows import kind_label
 from tasks.web.workers import WorkersPage
+
+
+KEPT = 10  # seconds: statistics are worth so long, and asked for every 15
 
 
 class StatsPage:
@@ -39,7 +43,8 @@ class StatsPage:
     def answer(self) -> Answer:
         user = self.request.user
         owner = None if user.has_perm("tasks.view_all_tasks") else user.pk
-        return answer(self.range, owner=owner, task_type=self.kind)
+        key = f"stats:{self.range}:{owner}:{hashlib.blake2s(self.kind.encode()).hexdigest()}"
+        return kept(key, lambda: answer(self.range, owner=owner, task_type=self.kind), KEPT)
 
     @property
     def total(self) -> Bucket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -29,7 +31,10 @@ from tasks.web.rows import TaskRow
 from tasks.web.timeline import Step, eta, steps
 from tasks.web.waiting import Gate, gates
 
+log = logging.getLogger("tasks.web")
+
 JSON_SHOWN = 200_000  # characters of a result shown as JSON; the API has it whole
+PLAIN = "tasks/results/_plain.html"
 MASKED = "••••••"
 
 
@@ -121,9 +126,16 @@ class TaskPage:
                 text = as_text(value)
                 yield Parameter(label, text, is_long=len(text) > 80 or "\n" in text)
 
-    @property
-    def result_template(self) -> str:
-        return self.kind.result_template if self.kind else "tasks/results/_plain.html"
+    @cached_property
+    def result_html(self) -> str:
+        """The type's own view of its result; plainly, where it cannot show this one: it may be of an older version."""
+        context = {"task": self.task, "result": self.task.result_data, "files": self.outputs}
+        if self.kind and self.kind.result_template != PLAIN:
+            try:
+                return render_to_string(self.kind.result_template, context, self.request)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                log.warning("The result of %s cannot be shown by %s", self.task.pk, self.kind.result_template)
+        return render_to_string(PLAIN, context, self.request)
 
     @property
     def has_result(self) -> bool:

@@ -235,3 +235,11 @@ def test_the_page_costs_the_same_with_more_of_everything(client, make_task, djan
         add_file(task, f"{number}.png", content_type="image/png")
     with django_assert_max_num_queries(17):
         page_of(client, task)
+
+
+def test_a_result_of_an_older_version_is_shown_plainly(client, make_task):
+    for kind in ("DATA_PROCESSING", "EMAIL_SIMULATION", "IMAGE_PROCESSING", "EMAIL_CAMPAIGN"):
+        task = make_task(
+            kind, status="SUCCESS", completed_at=timezone.now(), result_data={"rows_processed": [None, "seven"]}
+        )
+        assert "seven" in page_of(client, task)
