@@ -41,8 +41,9 @@ def empty_database(folder: Path) -> Iterator[str]:
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
-    own = {"DJANGO_SETTINGS_MODULE": "taskhub.settings", "TASKHUB_DATA_DIR": str(folder)}
-    return os.environ | own | variables
+    """What a process of its own needs, and nothing that the test run has set for itself."""
+    foreign = {name: value for name, value in os.environ.items() if not name.startswith(("TASKHUB_", "DJANGO_"))}
+    return foreign | {"TASKHUB_DATA_DIR": str(folder)} | variables
 
 
 class RunningHub:

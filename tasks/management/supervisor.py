@@ -170,10 +170,12 @@ class Supervisor:
         return max(0.0, min(waiting, default=60.0))
 
     def _end(self, signals: Signals) -> None:
-        asked = 0
+        asked_at: float | None = None
         while running := [part for part in self.parts if part.runs]:
-            if asked < max(1, signals.stop_requests):
-                asked = max(1, signals.stop_requests)
+            now = time.monotonic()
+            # Once; in a hurry again and again, since a part too takes a quick repetition for the same wish.
+            if asked_at is None or (signals.stop_requests > 1 and now - asked_at >= SECOND_REQUEST_AFTER):
+                asked_at = now
                 for part in running:
                     part.ask_to_end()
             for part in running:

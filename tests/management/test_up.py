@@ -94,6 +94,7 @@ def test_a_second_stop_does_not_wait_for_what_runs(start_hub):
     wait_for(lambda: hub.status_of(slow) == "RUNNING")
     sessions = hub.sessions()
     hub.process.send_signal(signal.SIGINT)
+    wait_for(lambda: "Stopping: " in hub.said)
     asked = time.monotonic()
     wait_for(lambda: time.monotonic() - asked > supervisor.SECOND_REQUEST_AFTER)
     assert hub.stop(signal.SIGINT) == 0
