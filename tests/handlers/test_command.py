@@ -19,6 +19,7 @@ def surroundings(monkeypatch, tmp_path, settings):
     """What the command's own process is started with."""
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "taskhub.settings")
     monkeypatch.setenv("TASKHUB_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("DATABASE_URL", raising=False)  # a database of its own, in that folder
     settings.COMMANDS = ["check", "shell", "migrate"]
 
 
