@@ -3,7 +3,7 @@
 `handler` is the task type and its steps. In their order: `content` judges a file by its bytes, `unpacking` makes it
 plain, `delimited` (with `dialect`, `sampling`, `mending`, `rejects`), `json_objects`, `parquet` and `workbook` turn it
 into a `source`, `guessing` finds each column's kind among `kinds`, `loading` writes typed rows, all led by `reading`.
-`profile` (with `axes`), `relations` and `caveats` (with `lines`) say what the rows hold, `result` puts it together,
+`profile` (with `spread`, `commonest`, `axes`), `relations` and `caveats` (with `lines`) say what the rows hold, `result` puts it together,
 `outputs` saves the files. `database` is DuckDB within limits, `progress` reports, `sample` makes sample data.
 """
 

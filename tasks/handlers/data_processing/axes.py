@@ -47,6 +47,24 @@ def value_of(kind: str, number: float | None) -> Any:
     return int(number) if kind == "integer" and float(number).is_integer() else number
 
 
+def number_of(value: Any) -> float | None:
+    """Where a value lies on its axis, as `plain` gives it; None where that cannot be told."""
+    if isinstance(value, int | float):
+        return float(value)
+    for parse in (dt.datetime.fromisoformat, _seconds_of_time):
+        try:
+            moment = parse(str(value))
+        except ValueError:
+            continue
+        return moment if isinstance(moment, float) else (moment - EPOCH).total_seconds()
+    return None
+
+
+def _seconds_of_time(text: str) -> float:
+    time = dt.time.fromisoformat(text)
+    return dt.timedelta(hours=time.hour, minutes=time.minute, seconds=time.second).total_seconds()
+
+
 def plain(value: Any) -> Any:
     """A value out of DuckDB as strict JSON holds it."""
     if isinstance(value, bool | int) or value is None:
@@ -77,7 +95,8 @@ class Scale:
 
     def bin_of(self, axis: str) -> str:
         """The number of a value's bin, in SQL."""
-        return f"CAST(least(greatest(floor(({axis} - ({self.low!r})) / {self.step!r}), 0), {self.bins - 1}) AS INTEGER)"
+        number = f"floor(({axis} - ({self.low!r})) / {self.step!r})"
+        return f"CAST(least(greatest({number}, 0), {self.bins - 1}) AS INTEGER)"
 
     def bounds(self, number: int) -> tuple[float, float]:
         start = self.least if number == 0 else self.low + number * self.step

@@ -15,6 +15,7 @@ MOST_COMPARED = 30
 COMPARED_ROWS = 200_000
 STRONGEST = 30
 WEAKEST = 0.1
+BITS_A_ROW, MOST_BITS = 64, 2**29
 MAYBE_UNIQUE = 0.95  # estimates of distinct counts are off by a few per cent
 
 
@@ -50,8 +51,17 @@ def _has_key(rows: Rows, profiles: Sequence[ColumnProfile], database: Database) 
     unique = [p for p in profiles if not p.nulls and p.distinct >= MAYBE_UNIQUE * rows.count]
     if any(p.distinct_is_exact and p.distinct == rows.count for p in unique):
         return True
-    for profile in [p for p in unique if not p.distinct_is_exact][:1]:
-        (profile.distinct,) = database.one(f"SELECT count(DISTINCT {profile.key}) FROM {rows.table}")
+    # The likeliest and quickest first: whole numbers, such as keys are.
+    for profile in sorted(unique, key=lambda p: p.kind != "integer")[:1]:
+        (profile.distinct,) = database.one(f"SELECT {_count_distinct(profile, rows)} FROM {rows.table}")
         profile.distinct_is_exact = True
         return profile.distinct == rows.count
     return False
+
+
+def _count_distinct(profile: ColumnProfile, rows: Rows) -> str:
+    """Whole numbers that lie close together are ticked off in a string of bits, which takes little time and room."""
+    least, most = profile.facts["min"], profile.facts["max"]
+    if profile.kind == "integer" and most - least < min(BITS_A_ROW * rows.count, MOST_BITS):
+        return f"bit_count(bitstring_agg({profile.key}, {least}, {most}))"
+    return f"count(DISTINCT {profile.key})"

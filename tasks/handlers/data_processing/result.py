@@ -8,12 +8,14 @@ from typing import Any
 
 from tasks.handlers.data_processing.axes import NUMERIC, plain
 from tasks.handlers.data_processing.caveats import warnings_of
+from tasks.handlers.data_processing.commonest import find_few, find_many
 from tasks.handlers.data_processing.database import Database
 from tasks.handlers.data_processing.lines import Lines
 from tasks.handlers.data_processing.loading import Rows
-from tasks.handlers.data_processing.profile import ColumnProfile, Profiler
+from tasks.handlers.data_processing.profile import ColumnProfile, Table, count
 from tasks.handlers.data_processing.relations import correlations, repeated_rows
 from tasks.handlers.data_processing.source import Source
+from tasks.handlers.data_processing.spread import measure
 
 FIRST_ROWS = 100
 MOST_CELLS = 5000
@@ -39,11 +41,23 @@ class Findings:
 
 
 def findings_of(source: Source, rows: Rows, database: Database) -> Findings:
-    profiles = Profiler(rows, database).run()
+    profiles = _profiles(Table(rows, database))
     related = correlations(rows, profiles, database)
     repeated = repeated_rows(rows, profiles, database)
     warnings = warnings_of(source, rows, profiles, repeated, Lines(source, rows, database))
     return Findings(source, rows, profiles, related, repeated, warnings, _first_rows(rows, database))
+
+
+def _profiles(table: Table) -> list[ColumnProfile]:
+    profiles = table.profiles()
+    batches = list(table.batches(profiles))
+    for done, batch in enumerate(batches):
+        table.database.progress.begin_part(done, len(batches))
+        count(batch, table)
+        measure(batch, table)
+        find_few(batch, table)
+    find_many(profiles, table)
+    return profiles
 
 
 def _first_rows(rows: Rows, database: Database) -> list[list[Any]]:

@@ -1,0 +1,66 @@
+"""The commonest values of columns, and of texts the first, the last, the shortest and the longest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks.handlers.data_processing.axes import plain
+from tasks.handlers.data_processing.database import quoted
+from tasks.handlers.data_processing.profile import ColumnProfile, Table
+
+TOP = 8
+FEW_VALUES = 200
+MANY_VALUES = 50_000
+CANDIDATES = 50
+SPARSER = 2  # than the rows that quartiles are of
+# In a very wide table the texts of the columns after these are not counted one by one.
+COLUMNS_COUNTED = 200
+
+
+def find_few(profiles: Sequence[ColumnProfile], table: Table) -> None:
+    """Of columns with few different values: all of them counted at once, and so exactly how many there are."""
+    few = [profile for profile in profiles if 0 < profile.distinct <= FEW_VALUES]
+    for profile, counts in zip(few, table.select([f"histogram({profile.key})" for profile in few]), strict=True):
+        profile.distinct, profile.distinct_is_exact = len(counts), True
+        common = sorted(counts.items(), key=lambda item: -item[1])[:TOP]
+        profile.facts["top"] = [{"value": plain(value), "count": count} for value, count in common]
+        if profile.kind == "text":
+            lengths = [len(value) for value in counts]
+            profile.facts |= {"min": plain(min(counts)), "max": plain(max(counts))}
+            profile.facts |= {"shortest": min(lengths), "longest": max(lengths)}
+
+
+def find_many(profiles: Sequence[ColumnProfile], table: Table) -> None:
+    """Of columns with many different texts. Where nearly each is another, none is common: not asked in big files."""
+    many = [profile for profile in profiles if profile.kind == "text" and profile.distinct > FEW_VALUES]
+    for batch in table.batches(many):
+        _bounds(batch, table)
+    counted = [p for p in many if table.exact or p.distinct <= p.values // 2][:COLUMNS_COUNTED]
+    for done, profile in enumerate(counted):
+        table.database.progress.part(done, len(counted))
+        found = _commonest(profile, table)
+        profile.facts["top"] = [{"value": plain(value), "count": count} for value, count in found if count > 1]
+
+
+def _bounds(profiles: Sequence[ColumnProfile], table: Table) -> None:
+    names = ("min", "max", "shortest", "longest")
+    asked = ("min({})", "max({})", "min(length({}))", "max(length({}))")
+    found = iter(table.select([one.format(profile.key) for profile in profiles for one in asked]))
+    for profile in profiles:
+        profile.facts |= {name: plain(next(found)) for name in names}
+
+
+def _commonest(profile: ColumnProfile, table: Table) -> list[tuple[str, int]]:
+    """Of very many texts those are counted that are common in a sample: what is common at all is common there."""
+    key, where = profile.key, f"{profile.key} IS NOT NULL"
+    if profile.distinct > MANY_VALUES:
+        some = f"{where} AND file_row_number % {table.every * SPARSER} = 0"
+        candidates = table.database.run(_group(key, table, some, CANDIDATES))
+        where = f"{key} IN ({', '.join(quoted(value) for value, _count in candidates)})"
+    return table.database.run(_group(key, table, where, TOP))
+
+
+def _group(key: str, table: Table, where: str, limit: int) -> str:
+    return (
+        f"SELECT {key}, count(*) AS n FROM {table.rows.table} WHERE {where} GROUP BY 1 ORDER BY n DESC, 1 LIMIT {limit}"
+    )

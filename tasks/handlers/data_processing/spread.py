@@ -1,0 +1,77 @@
+"""How the values of columns with an axis are spread: bounds, mean, quartiles, histogram, outliers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tasks.handlers.data_processing.axes import NUMERIC, fences, number_of, plain, scale_of, value_of
+from tasks.handlers.data_processing.profile import ColumnProfile, Table
+
+MEASURED = NUMERIC | {"duration"}  # these have a deviation, a sum and outliers
+
+
+def measure(profiles: Sequence[ColumnProfile], table: Table) -> None:
+    profiles = [profile for profile in profiles if profile.axis and profile.values]
+    _bounds(profiles, table)
+    ordered = [profile for profile in profiles if profile.kind != "boolean"]
+    _quartiles(ordered, table)
+    _histograms([profile for profile in ordered if profile.quartiles], table)
+
+
+def _bounds(profiles: Sequence[ColumnProfile], table: Table) -> None:
+    found = iter(table.select([asked for profile in profiles for asked in _bounds_asked(profile)]))
+    for profile in profiles:
+        facts, kind = profile.facts, profile.kind
+        facts["min"], facts["max"], mean = plain(next(found)), plain(next(found)), next(found)
+        facts["mean"] = value_of("number" if kind in {"integer", "boolean"} else kind, mean)
+        if kind in MEASURED:
+            facts["std"], facts["sum"] = plain(next(found)), plain(next(found))
+
+
+def _bounds_asked(profile: ColumnProfile) -> list[str]:
+    key, axis = profile.key, profile.axis
+    asked = [f"min({key})", f"max({key})", f"avg({axis})"]
+    return [*asked, f"stddev_samp({axis})", f"sum({axis})"] if profile.kind in MEASURED else asked
+
+
+def _quartiles(profiles: Sequence[ColumnProfile], table: Table) -> None:
+    found = table.select_some([f"quantile_cont({profile.axis}, [0.25, 0.5, 0.75])" for profile in profiles])
+    for profile, quartiles in zip(profiles, found, strict=True):
+        if quartiles is not None:  # else its values are too rare to be in every n-th row
+            profile.quartiles = [float(one) for one in quartiles]
+            for name, number in zip(("q25", "q50", "q75"), profile.quartiles, strict=True):
+                profile.facts[name] = value_of(profile.kind, number)
+
+
+def _histograms(profiles: Sequence[ColumnProfile], table: Table) -> None:
+    for profile in profiles:
+        least, most = (number_of(profile.facts[bound]) for bound in ("min", "max"))
+        if least is not None and most is not None and profile.quartiles:
+            profile.scale = scale_of(profile.kind, least, most, profile.quartiles[0], profile.quartiles[2])
+    drawn = [profile for profile in profiles if profile.scale]
+    found = iter(table.select([asked for profile in drawn for asked in _histogram_asked(profile)]))
+    for profile in drawn:
+        _take_histogram(profile, found)
+
+
+def _histogram_asked(profile: ColumnProfile) -> list[str]:
+    assert profile.scale
+    assert profile.quartiles
+    low, high = fences(profile.quartiles[0], profile.quartiles[2])
+    bins = f"histogram({profile.scale.bin_of(str(profile.axis))}) FILTER ({profile.axis} IS NOT NULL)"
+    if profile.kind not in MEASURED:
+        return [bins]
+    return [bins, f"count(*) FILTER ({profile.axis} < {low!r} OR {profile.axis} > {high!r})"]
+
+
+def _take_histogram(profile: ColumnProfile, found: Iterator[Any]) -> None:
+    scale, counts = profile.scale, next(found)
+    assert scale
+    bounds = [scale.bounds(number) for number in range(scale.bins)]
+    profile.facts["histogram"] = [
+        {"from": value_of(profile.kind, start), "to": value_of(profile.kind, end), "count": counts.get(number, 0)}
+        for number, (start, end) in enumerate(bounds)
+    ]
+    if profile.kind in MEASURED:
+        profile.facts["outliers"] = next(found)
