@@ -175,7 +175,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         ),
     }
 else:
-    DATABASES["default"].setdefault("OPTIONS", {}).update({"keepalives_idle": 30, "keepalives_interval": 10})
+    # A server that is cut off is noticed within half a minute; DATABASE_URL may say otherwise.
+    patience = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    DATABASES["default"]["OPTIONS"] = patience | {"tcp_user_timeout": 20_000} | DATABASES["default"].get("OPTIONS", {})
 
 # What is remembered for a while
 

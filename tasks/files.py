@@ -156,6 +156,8 @@ def forget(rows: Iterable[TaskFile]) -> None:
     def remove() -> None:
         kept = set(TaskFile.objects.filter(content__in=names).values_list("content", flat=True))
         for name in names - kept:
-            default_storage.delete(name)
+            # The rows are gone for good: what cannot be removed is left behind, and no reason to fail.
+            with contextlib.suppress(OSError):
+                default_storage.delete(name)
 
     transaction.on_commit(remove)

@@ -13,16 +13,19 @@ from django.db import transaction
 
 from tasks.engine import host
 from tasks.engine.outcome import Claimed, Outcome
-from tasks.engine.pulse import Run
+from tasks.engine.recorder import TaskLogHandler
+from tasks.engine.run import Run
 from tasks.engine.slot import Slot
 from tasks.engine.store import get_store
 from tasks.engine.store.reports import publish_files, write_report
-from tasks.engine.worker import TaskLogHandler, Worker
+from tasks.engine.worker import Worker
 from tasks.models import Cluster
 
 
 class InlinePulse:
     """Stands for the pulse where there is no second thread: it writes at once, over the caller's connection."""
+
+    is_apart = False
 
     def __init__(self) -> None:
         self.store = get_store()
@@ -43,7 +46,7 @@ class InlinePulse:
         with transaction.atomic():
             if outcome.run is not None:
                 self._report(outcome.run)
-                publish_files(outcome.claimed)
+                publish_files(outcome)
             self.store.write([outcome])
 
     def flush(self) -> None:
@@ -52,8 +55,8 @@ class InlinePulse:
                 self._report(self.run_now)
 
     def _report(self, run: Run) -> None:
-        run.next_seq = write_report(run.claimed, run.gather(), run.next_seq)
-        run.report = None
+        run.first_seq = write_report(run.claimed, run.gather(), run.first_seq)
+        run.settle()
 
 
 def run_ready(limit: int) -> Iterator[uuid.UUID]:
@@ -62,7 +65,7 @@ def run_ready(limit: int) -> Iterator[uuid.UUID]:
     cluster = Cluster(id=str(uuid.uuid4()), host=host.identity(), hostname=socket.gethostname(), pid=os.getpid())
     store.register(cluster)
     worker = Worker(slot, InlinePulse(), os.getppid())
-    to_task_log = TaskLogHandler(worker)
+    to_task_log = TaskLogHandler(worker.present_recorder)
     logging.getLogger().addHandler(to_task_log)
     try:
         for _ in range(limit):

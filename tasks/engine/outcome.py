@@ -105,13 +105,18 @@ def clean(value: Any) -> Any:
     return value
 
 
+def storable(value: Any) -> Any:
+    """A copy, clean, of a JSON value. Raises as `to_json`."""
+    return value if value is None else json.loads(to_json(value))
+
+
 def to_json(value: Any) -> str:
-    """JSON text of a handler's result. Raises TypeError, ValueError: it is not JSON, or over RESULT_CAP bytes."""
+    """JSON text of a value, clean. Raises TypeError, ValueError: it is not JSON, or over RESULT_CAP bytes."""
     if type(value) in (int, bool, type(None)):
         return json.dumps(value)
     text = json.dumps(clean(value), allow_nan=False)
     if len(text) > RESULT_CAP:
-        raise ValueError(f"The result has {len(text):,} bytes of JSON; at most {RESULT_CAP:,} are kept. Save a file.")
+        raise ValueError(f"It has {len(text):,} bytes of JSON; at most {RESULT_CAP:,} are kept. Save a file.")
     return text
 
 

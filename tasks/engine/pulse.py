@@ -1,105 +1,56 @@
 """The worker's second thread: claims ahead, writes outcomes, progress and log lines, over its own connection.
 
 What it shares with the main thread is lock-free (deques, a SimpleQueue, plain attributes): an interrupt may leave the
-main thread anywhere, and must not leave a lock held.
+main thread anywhere, and must not leave a lock held. For the same reason it does not log, but `say`s.
 """
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
 import random
 import select
 import signal
 import threading
 import time
+import traceback
 from collections import deque
-from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, connections, transaction
 from django.utils import timezone
 
 from tasks.engine import wakeup
-from tasks.engine.outcome import Claimed, Move, Outcome, Report, clean_text
+from tasks.engine.claimer import Claimer
+from tasks.engine.outcome import Claimed, Move, Outcome, clean_text
+from tasks.engine.run import Request, Run
 from tasks.engine.slot import Slot
 from tasks.engine.store import get_store
 from tasks.engine.store.reports import publish_files, write_report
 
-log = logging.getLogger("tasks.engine.pulse")
-
 DATABASE_AWAY = (DatabaseError, InterfaceError)
-AHEAD = 0.05  # seconds' worth of fast tasks to hold
-AHEAD_MOST = 200  # tasks
+UNFIT_DATA = (DataError, IntegrityError)
 OVERDUE = 0.1  # seconds that a task may be held without being started
 PUBLISH_AFTER = 0.05  # seconds after which a fast task that still runs is shown as RUNNING
 REPORT_EVERY = 1.0  # seconds between writes of one task's progress and log
 LOOK_EVERY = 1.0  # seconds between looks at the table, should a wake-up be lost
-
-
-@dataclass(slots=True)
-class Run:
-    """The task that the main thread is at.
-
-    The main thread appends to the deques; the pulse moves what is there into `report`, which it keeps until it is
-    committed.
-    """
-
-    claimed: Claimed
-    began: Any
-    since: float
-    progress: tuple[float | None, str | None] | None = None
-    lines: deque[Any] = field(default_factory=deque)
-    files: deque[Any] = field(default_factory=deque)
-    new_items: deque[Any] = field(default_factory=deque)
-    items: deque[Any] = field(default_factory=deque)
-    checkpoint: tuple[Any] | None = None
-    dirty: bool = False
-    report: Report | None = None
-    told: bool = False  # whether anything was ever reported
-    reported: float = 0.0
-    next_seq: int | None = None
-    stop: Callable[[], object] | None = None
-    stopped: bool = False
-
-    def gather(self) -> Report:
-        """Move what was reported into `report`. Called by the pulse."""
-        self.told = True
-        self.dirty = False  # before the rest: what comes from now on makes it dirty again
-        report = self.report = self.report or Report()
-        report.progress = self.progress
-        if self.checkpoint is not None:
-            report.has_checkpoint, report.checkpoint = True, self.checkpoint[0]
-        for source, take in (
-            (self.lines, report.lines.append),
-            (self.files, report.files.append),
-            (self.new_items, report.new_items.append),
-            (self.items, lambda record: report.items.update({record.key: record})),
-        ):
-            while source:
-                take(source.popleft())
-        return report
-
-
-@dataclass(slots=True)
-class Request:
-    """Something the main thread waits for: that a task is started, or that everything so far is stored."""
-
-    start: Claimed | None
-    began: Any
-    reply: SimpleQueue[bool]
+PAUSE_MOST = 1.0  # seconds between tries while the database is away
+FREES_A_TASK = (Move.GIVE_BACK, Move.LET_GO)  # the task itself, or a retry that waited for it
 
 
 class Pulse(threading.Thread):
+    is_apart = True  # from the handler: it writes over another connection
+
     def __init__(self, cluster: str, slot: Slot) -> None:
         super().__init__(name="pulse", daemon=True)
         self.cluster, self.slot = cluster, slot
         self.fast_types: tuple[str, ...] = ()  # the main thread alone sets this
         self.pid = os.getpid()
         self.store = get_store()
+        self.claimer = Claimer(self.store, cluster, self.pid)
+        self.handlers_connection = connections["default"]  # the main thread's: it makes the pulse
         self.buffer: deque[Claimed] = deque()
         self.outbox: deque[Outcome] = deque()
         self.requests: deque[Request] = deque()
@@ -113,10 +64,7 @@ class Pulse(threading.Thread):
         self.stopping = False
         self.broken = True  # a connection not yet prepared is as one that broke
         self.unwritten: list[Outcome] = []
-        self.ahead, self.rate_since, self.rate_count = 1, time.monotonic(), 0
         self.next_look = 0.0
-        self.queues: list[str] = []
-        self.turn = 0
 
     # --- called by the main thread
 
@@ -166,6 +114,13 @@ class Pulse(threading.Thread):
     def run(self) -> None:
         # The main thread takes the signals: a sleep or a read there must end by them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM, signal.SIGINT})
+        try:
+            self._work()
+        except BaseException:  # noqa: BLE001 - the main thread would wait for ever; the sentinel mends a death
+            say(traceback.format_exc())
+            os._exit(70)
+
+    def _work(self) -> None:
         pause = 0.1
         while not self._is_finished():
             try:
@@ -173,11 +128,12 @@ class Pulse(threading.Thread):
                 self._beat()
                 pause = 0.1
             except DATABASE_AWAY as error:
-                log.warning("The database does not answer: %s", str(error).strip()[:200])
+                say(f"The database does not answer: {str(error).strip()[:200]}")
+                self._blame_handler()
                 self.broken = True
                 connection.close()
                 time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
-                pause = min(pause * 2, 2.0)
+                pause = min(pause * 2, PAUSE_MOST)
         connection.close()
 
     def _is_finished(self) -> bool:
@@ -204,7 +160,7 @@ class Pulse(threading.Thread):
             return False
         if self.hungry:
             return not self.buffer
-        return self.ahead > 1 and len(self.buffer) <= self.ahead // 2 and self._runs_fast()
+        return self.claimer.ahead > 1 and len(self.buffer) <= self.claimer.ahead // 2 and self._runs_fast()
 
     def _runs_fast(self) -> bool:
         run = self.run_now
@@ -213,9 +169,9 @@ class Pulse(threading.Thread):
         return not run.claimed.started and time.monotonic() - run.since < PUBLISH_AFTER
 
     def _patience(self) -> float:
-        if self.buffer or (self.run_now is not None and self._runs_fast()):
-            return PUBLISH_AFTER
         run = self.run_now
+        if self.buffer or (self._runs_fast() if run else not self.hungry):
+            return PUBLISH_AFTER
         if run is not None and run.dirty:
             return max(0.0, run.reported + REPORT_EVERY - time.monotonic())
         return max(0.0, self.next_look - time.monotonic()) if self.hungry else LOOK_EVERY
@@ -224,65 +180,54 @@ class Pulse(threading.Thread):
         """One turn: stop what is to stop, write what there is, claim what comes next."""
         self._interrupt_if_asked()
         self._watch_for_stop()
+        if self.broken:
+            self._reconcile()
         self._write_turn()
         if self._wants_task():
             self._claim_turn()
+
+    # --- writing
 
     def _write_turn(self) -> None:
         """Outcomes, reports, starts and answers, in one transaction."""
         requests = self._take_requests()
         self._collect()
-        overdue = self._take_overdue()
-        self.unwritten += [Outcome(Move.GIVE_BACK, one) for one in overdue]
+        self.unwritten += [Outcome(Move.GIVE_BACK, one) for one in self._take_overdue()]
         runs = self._runs_to_report(requests)
         publish = self._run_to_publish()
-        if not (self.unwritten or runs or publish or requests or self.broken):
+        if not (self.unwritten or runs or publish or requests):
             return
-        plain = not (runs or publish or requests or self.broken)
+        plain = not (runs or publish or requests) and self.store.is_one_statement(self.unwritten)
         try:
             # One statement is a transaction of its own: a BEGIN and a COMMIT would be two more journeys.
-            with nullcontext() if plain and self.store.is_one_statement(self.unwritten) else transaction.atomic():
-                if self.broken:
-                    self._reconcile(requests)
-                for run in runs:
-                    run.next_seq = write_report(run.claimed, run.gather(), run.next_seq)
-                self._write()
-                if publish:
-                    publish.claimed.started = self.store.start(publish.claimed, publish.began)
+            with nullcontext() if plain else transaction.atomic():
+                self._write(runs, self.unwritten)
+                published = publish is not None and self.store.start(publish.claimed, publish.began)
                 answers = [self._answer(request) for request in requests]
         except DATABASE_AWAY as error:
             self.requests.extendleft(reversed(requests))
-            if not isinstance(error, DataError | IntegrityError) or self.broken:
+            if not isinstance(error, UNFIT_DATA):
                 raise
             self._write_one_by_one(runs)
             return
-        for run in runs:
-            run.report, run.reported = None, time.monotonic()
-        self._settle(requests, answers, len(overdue))
+        if publish is not None:
+            publish.claimed.started = published
+        self._settle(runs, requests, answers)
 
-    def _settle(self, requests: list[Request], answers: list[bool], given_back: int) -> None:
+    def _settle(self, runs: list[Run], requests: list[Request], answers: list[bool]) -> None:
         """After the commit: tell who waits for it."""
-        self._count(len(self.unwritten))
-        again = [outcome.run_at for outcome in self.unwritten if outcome.move is Move.TRY_AGAIN_LATER]
-        self.unwritten, self.broken = [], False
+        written, self.unwritten = self.unwritten, []
+        self.claimer.count(len(written))
+        for run in runs:
+            run.settle()
         for request, answer in zip(requests, answers, strict=True):
+            if request.start is not None:
+                request.start.started = answer
             request.reply.put(answer)
-        if given_back or again:
-            wakeup.tell(wakeup.News(ready=given_back, due=min(filter(None, again), default=None)))
-
-    def _claim_turn(self) -> None:
-        hungry = self.hungry
-        # Before the look, not after it: a task that comes in between would wake nobody.
-        self.slot.values.idle = hungry
-        try:
-            claimed = self._claim(hungry)
-        except DATABASE_AWAY:
-            self.broken = True  # it may have been committed although the reply was lost
-            raise
-        if claimed:
-            self.slot.values.idle = 0
-            self.buffer.extend(claimed)
-            self.bell.put(None)
+        freed = sum(outcome.move in FREES_A_TASK for outcome in written)
+        again = [outcome.run_at for outcome in written if outcome.move is Move.TRY_AGAIN_LATER]
+        if freed or again:
+            wakeup.tell(wakeup.News(ready=freed, due=min(filter(None, again), default=None)))
 
     def _collect(self) -> None:
         while self.outbox:
@@ -299,11 +244,9 @@ class Pulse(threading.Thread):
         """What was claimed too long ago to be held, whatever runs; everything, when we are to stop."""
         overdue: list[Claimed] = []
         limit = time.monotonic() - (0 if self.stopping or self.closing else OVERDUE)
-        while self.buffer and self.buffer[0].taken < limit:
-            try:
+        with contextlib.suppress(IndexError):  # the main thread takes from here too, and may be faster
+            while self.buffer[0].taken < limit:
                 overdue.append(self.buffer.popleft())
-            except IndexError:  # the main thread was faster
-                break
         return overdue
 
     def _runs_to_report(self, requests: list[Request]) -> list[Run]:
@@ -324,78 +267,87 @@ class Pulse(threading.Thread):
         return run
 
     def _answer(self, request: Request) -> bool:
-        if request.start is None:
-            return True
-        request.start.started = self.store.start(request.start, request.began)
-        return request.start.started
+        return request.start is None or self.store.start(request.start, request.began)
 
-    def _write(self) -> None:
-        for outcome in self.unwritten:
+    def _write(self, runs: list[Run], outcomes: list[Outcome]) -> None:
+        """Within a transaction: reports first, for what they saved is published with the outcome."""
+        for run in runs:
+            run.first_seq = write_report(run.claimed, run.gather(), run.first_seq)
+        for outcome in outcomes:
             if outcome.run is not None:
-                publish_files(outcome.claimed)
-        self.store.write(self.unwritten)
+                publish_files(outcome)
+        self.store.write(outcomes)
 
     def _write_one_by_one(self, runs: list[Run]) -> None:
         """One bad value fails its whole batch, for ever: find it, and let its task fail instead."""
+        ended = [outcome.run for outcome in self.unwritten]
         for run in runs:
-            run.report = None
-        outcomes, self.unwritten = self.unwritten, []
-        for outcome in outcomes:
-            try:
-                with transaction.atomic():
-                    self.store.write([outcome])
-            except (DataError, IntegrityError) as error:
-                sentence = f"Its result could not be stored: {str(error).strip()[:300]}"
-                failure = Outcome(Move.FAIL, outcome.claimed, outcome.began, outcome.ended, error=clean_text(sentence))
-                self.outbox.append(failure)
+            if run not in ended and (error := self._write_alone([run], [])):
+                run.lines.append((timezone.now(), "warning", f"What it reported could not be stored: {error}"))
+        while self.unwritten:
+            outcome = self.unwritten[0]
+            error = self._write_alone([outcome.run] if outcome.run else [], [outcome])
+            del self.unwritten[0]  # not before it is stored: the database may go away in between
+            if error:
+                said = f"Its result could not be stored: {error}"
+                self.outbox.append(Outcome(Move.FAIL, outcome.claimed, outcome.began, outcome.ended, error=said))
 
-    def _claim(self, hungry: bool) -> list[Claimed]:
-        """The next tasks. Queues take turns; a list that gave nothing is read anew before the last word."""
-        fast = self.fast_types
-        limit = self.ahead if fast else 1
-        for attempt in range(2):
-            if attempt or not self.queues:
-                fresh = self.store.open_queues()
-                if attempt and fresh == self.queues:
-                    break
-                self.queues = fresh
-            for place in range(len(self.queues)):
-                queue = self.queues[(self.turn + place) % len(self.queues)]
-                claimed = self._take(queue, limit, fast, hungry)
-                if claimed:
-                    self.turn += place
-                    return claimed
-        if hungry:  # else the main thread may have become so meanwhile, and nobody has looked for it yet
+    def _write_alone(self, runs: list[Run], outcomes: list[Outcome]) -> str:
+        """In a transaction of its own. Gives the words of the error, if the data is at fault."""
+        try:
+            with transaction.atomic():
+                self._write(runs, outcomes)
+        except UNFIT_DATA as error:
+            for run in runs:
+                run.report = None
+            return clean_text(str(error).strip()[:300])
+        for run in runs:
+            run.settle()
+        return ""
+
+    # --- claiming
+
+    def _claim_turn(self) -> None:
+        hungry = self.hungry
+        # Before the look, not after it: a task that comes in between would wake nobody.
+        self.slot.values.idle = hungry
+        try:
+            claimed = self.claimer.claim(self.fast_types, hungry)
+        except DATABASE_AWAY:
+            self.broken = True  # it may have been committed although the reply was lost
+            raise
+        if claimed:
+            self.slot.values.idle = 0
+            self.buffer.extend(claimed)
+            self.bell.put(None)
+        elif hungry:  # else the main thread may have become so meanwhile, and nobody has looked for it yet
             self.next_look = time.monotonic() + LOOK_EVERY
-        return []
 
-    def _take(self, queue: str, limit: int, fast: tuple[str, ...], hungry: bool) -> list[Claimed]:
-        """Claim from one queue. What is not known to be fast is started at once: the main thread waits for it."""
-        claimed = self.store.claim(self.cluster, self.pid, queue, limit, fast, hungry)
-        if claimed and (claimed[0].losses or claimed[0].task_type not in fast):
-            claimed[0].started = self.store.start(claimed[0], timezone.now())
-        return claimed
-
-    def _reconcile(self, requests: list[Request]) -> None:
+    def _reconcile(self) -> None:
         """After a broken transaction: give back what the table says we hold and we know nothing of.
 
         Its claim may have been committed although the reply was lost.
         """
-        known = {one.claim for one in self.buffer} | {outcome.claimed.claim for outcome in self.unwritten}
-        known |= {request.start.claim for request in requests if request.start}
-        known |= {run.claim for run in (self.handed, self.run_now and self.run_now.claimed) if run}
         self.store.prepare_connection()
         held = self.store.held_by(self.cluster, self.pid)
-        lost = held.exclude(claim__in=known)
-        self.store.release(lost, (), "", counted=False)
+        # The table is read first: what is claimed later is not in question, what has moved on is known further on.
+        lost = set(held.values_list("claim", flat=True)) - self._known_claims()
+        if lost:
+            with transaction.atomic():
+                self.store.release(held.filter(claim__in=lost), (), "", counted=False)
+        self.broken = False
 
-    def _count(self, ended: int) -> None:
-        """Learn how many tasks are about AHEAD seconds' worth."""
-        self.rate_count += ended
-        spent = time.monotonic() - self.rate_since
-        if spent > AHEAD:
-            self.ahead = max(1, min(AHEAD_MOST, int(self.rate_count / spent * AHEAD)))
-            self.rate_since, self.rate_count = time.monotonic(), 0
+    def _known_claims(self) -> set[int]:
+        """All that is here, in the order in which a claim moves on: none slips past. The main thread goes on meanwhile.
+
+        What runs is what was handed over last.
+        """
+        known = [*self.buffer.copy()]
+        known += [self.handed] if self.handed else []
+        known += [outcome.claimed for outcome in (*self.outbox.copy(), *self.unwritten)]
+        return {claimed.claim for claimed in known}
+
+    # --- interrupts
 
     def _interrupt_if_asked(self) -> None:
         """C code that lets go of the interpreter lock is stopped from here, by what the handler named for it."""
@@ -407,9 +359,25 @@ class Pulse(threading.Thread):
             try:
                 stop()
             except Exception as error:  # noqa: BLE001 - a handler's own callable
-                log.warning("A handler's on_interrupt failed: %r", error)
+                say(f"A handler's on_interrupt failed: {type(error).__name__}")
 
     def _watch_for_stop(self) -> None:
         if not self.stopping and (self.slot.values.stop or self.closing):
             self.stopping = True
             self.bell.put(None)
+
+    def _blame_handler(self) -> None:
+        """A handler whose own transaction locks everybody out, this thread too: its log says so, once it can."""
+        run = self.run_now
+        if run is None or run.blamed or not self.store.is_locked_out_by(self.handlers_connection):
+            return
+        run.blamed = True
+        said = "The handler holds a transaction open. On SQLite nobody else can write meanwhile, not even its progress."
+        run.lines.append((timezone.now(), "warning", said))
+        run.dirty = True
+
+
+def say(text: str) -> None:
+    """Straight to stderr: a logging handler's lock may be held for ever by a task that was interrupted in it."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{timezone.now():%Y-%m-%d %H:%M:%S} WARNING tasks.engine.pulse: {text}\n".encode())

@@ -15,18 +15,20 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 from django_q.cluster import Sentinel as DjangoQSentinel
 from django_q.cluster import get_mp_context
 
 from tasks.engine import host, wakeup
+from tasks.engine.member import Member
 from tasks.engine.slot import Reason, Slot
 from tasks.engine.store import get_store
 from tasks.engine.upkeep import Duty, Reaper, clear_away, further_duties, lock_path
@@ -37,45 +39,12 @@ log = logging.getLogger("tasks.engine.sentinel")
 
 DATABASE_AWAY = (DatabaseError, InterfaceError)
 WATCH_EVERY = 0.25  # seconds between looks at the clocks of running tasks, and at what was cancelled
-SIGNAL_AGAIN = 2.0  # seconds: an exception raised in a destructor is swallowed, so the signal is sent again
 INTERRUPT_GRACE = 10.0  # seconds from the interrupt to SIGKILL
 STOP_INTERRUPT_GRACE = 3.0  # the same when the cluster stops
 QUICK_DEATH = 1.0  # a worker that lived shorter died of its start: its successor waits
+FORK_AGAIN = 1.0  # seconds after the system refused a process or a pipe
+COMPLAIN_EVERY = 5.0  # seconds between lines in the log while the database is away
 SECOND_SIGNAL = 1.0  # seconds after the first from which on a signal counts as a second one
-
-
-@dataclass(eq=False)
-class Member:
-    """A worker process of this cluster, as its sentinel sees it."""
-
-    process: BaseProcess
-    slot: Slot
-    born: float = field(default_factory=time.monotonic)
-    interrupted: int = 0  # the claim
-    interrupted_at: float = 0.0
-    signalled_at: float = 0.0
-    killed_for: Reason = Reason.NONE
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid or 0
-
-    def kill(self) -> None:
-        """SIGKILL to it and to what its handler started."""
-        for send in (os.killpg, os.kill):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                send(self.pid, signal.SIGKILL)
-
-    def words_for_death(self) -> str:
-        """How it died, to go after "its worker died"."""
-        code = self.process.exitcode or 0
-        if self.killed_for is Reason.MEMORY:
-            return "using more memory than its limit"
-        if code < 0:
-            with contextlib.suppress(ValueError):
-                return f"by signal {-code} ({signal.Signals(-code).name})"
-            return f"by signal {-code}"
-        return f"with exit code {code}"
 
 
 class Sentinel(DjangoQSentinel):
@@ -95,9 +64,11 @@ class Sentinel(DjangoQSentinel):
         self.reaper = Reaper(self.store, self.id)
         self.quick_deaths = 0
         self.spawn_after = 0.0
+        self.complained = float("-inf")
         self.next_due: float | None = None
+        self.heartbeat = Duty(settings.LEASE / 4, self.renew)
         self.duties = [
-            Duty(settings.LEASE / 4, self.renew),
+            self.heartbeat,
             Duty(1.0, self.reap),
             Duty(WATCH_EVERY, self.watch),
             Duty(60.0, clear_away),
@@ -109,6 +80,7 @@ class Sentinel(DjangoQSentinel):
     def run(self) -> None:
         """Work until a signal says stop. Returns when no worker is left."""
         self._listen_to_signals()
+        connection_created.connect(self._prepare_connection, dispatch_uid="sentinel")
         self.enlist()
         log.info("Cluster %s works with %d workers on %s.", self.id, self.pool_size, self.store.vendor)
         try:
@@ -120,17 +92,22 @@ class Sentinel(DjangoQSentinel):
                 member.kill()
             self.ear.close()
 
-    def enlist(self) -> None:
+    def enlist(self) -> bool:
         """Take the cluster's lock and row; then it counts as alive."""
         os.environ[host.MARK] = self.id
-        self.lock_fd = os.open(lock_path(self.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        host.try_lock(self.lock_fd)
+        if self.lock_fd < 0:
+            self.lock_fd = os.open(lock_path(self.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            host.try_lock(self.lock_fd)
         self.store.register(
             Cluster(
                 id=self.id, host=host.identity(), hostname=socket.gethostname(), pid=os.getpid(), queues=settings.QUEUES
             )
         )
         self.ear = wakeup.get_ear(self.id)
+        return True
+
+    def _prepare_connection(self, **kwargs: Any) -> None:
+        self.store.prepare_connection()
 
     def turn(self) -> None:
         """One turn: bury, spawn, hear, do what the clock asks; then wait for news."""
@@ -139,13 +116,14 @@ class Sentinel(DjangoQSentinel):
         self.hear()
         now = time.monotonic()
         for duty in self.duties:
-            self.safely(lambda duty=duty: duty.turn(now))  # type: ignore[misc]
-        self.wait(self._patience())
+            self.safely(partial(duty.turn, now))
+        if not self.stops:
+            self.wait(self._patience())
 
     def _patience(self) -> float:
         """Seconds until the next thing that no news would tell of."""
         now = time.monotonic()
-        until = [duty.due for duty in self.duties if duty.do != self.watch or self.anybody_busy()]
+        until = [duty.due for duty in self.duties if duty.do != self.watch or not self.everybody_idle()]
         if self.next_due is not None:
             until.append(self.next_due)
         if len(self.members) < self.pool_size:
@@ -166,7 +144,9 @@ class Sentinel(DjangoQSentinel):
         try:
             return do()
         except DATABASE_AWAY as error:
-            log.warning("The database does not answer: %s", str(error).strip()[:200])
+            if time.monotonic() - self.complained > COMPLAIN_EVERY:
+                self.complained = time.monotonic()
+                log.warning("The database does not answer: %s", str(error).strip()[:200])
             connections.close_all()
             self.reaper.renewed(broken=True)
             return None
@@ -174,10 +154,10 @@ class Sentinel(DjangoQSentinel):
     # --- signals
 
     def _listen_to_signals(self) -> None:
-        self.signal_fd, ring = os.pipe()
+        self.signal_fd, self.signal_ring_fd = os.pipe()
         os.set_blocking(self.signal_fd, False)
-        os.set_blocking(ring, False)
-        signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
+        os.set_blocking(self.signal_ring_fd, False)
+        signal.set_wakeup_fd(self.signal_ring_fd, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
@@ -191,16 +171,20 @@ class Sentinel(DjangoQSentinel):
     # --- workers
 
     def spawn_missing(self) -> None:
-        if time.monotonic() < self.spawn_after:
-            return
         missing = self.pool_size - len(self.members)
-        if missing > 0:
-            # No open socket crosses a fork.
-            self.ear.before_fork()
-            connections.close_all()
+        if missing <= 0 or time.monotonic() < self.spawn_after:
+            return
+        # No open socket crosses a fork.
+        self.ear.before_fork()
+        connections.close_all()
+        try:
             for _ in range(missing):
                 self.spawn_worker()
-            self.ear.after_fork()
+        except OSError as error:
+            log.error("No worker could be started: %s", error)
+            self.spawn_after = time.monotonic() + FORK_AGAIN
+        self.ear.after_fork()
+        self.ring(self.pool_size)  # nobody listened for a moment: look once
 
     def spawn_process(self, target: Callable[..., Any], *args: Any) -> BaseProcess:
         """As django-q2's, but never a daemon: a handler may start processes of its own."""
@@ -213,41 +197,50 @@ class Sentinel(DjangoQSentinel):
         slot = Slot()
         sys.stdout.flush()
         sys.stderr.flush()
-        process = self.spawn_process(work, self.id, slot, os.getpid(), self._forget(slot))
+        try:
+            process = self.spawn_process(work, self.id, slot, os.getpid(), partial(self._forget, slot))
+        except OSError:
+            slot.close()
+            raise
         self.members[process.pid or 0] = Member(process, slot)
 
-    def _forget(self, own: Slot) -> Callable[[], None]:
+    def _forget(self, own: Slot) -> None:
         """What a new worker closes: the ears and pipes of its sentinel and of the other workers."""
+        connection_created.disconnect(dispatch_uid="sentinel")
+        signal.set_wakeup_fd(-1)
+        for descriptor in (self.signal_fd, self.signal_ring_fd):
+            os.close(descriptor)
+        if isinstance(self.ear, wakeup.SocketEar):
+            os.close(self.ear.fileno())
+        for member in self.members.values():
+            if member.slot is not own:
+                member.slot.close()
+        os.register_at_fork(after_in_child=self._close_lock)
 
-        def forget() -> None:
-            if isinstance(self.ear, wakeup.SocketEar):
-                os.close(self.ear.fileno())
-            os.close(self.signal_fd)
-            for member in self.members.values():
-                if member.slot is not own:
-                    member.slot.close()
-            os.register_at_fork(after_in_child=lambda: os.close(self.lock_fd))
-
-        return forget
+    def _close_lock(self) -> None:
+        """Give up the cluster's lock. It is a process's part of it: whoever else inherited it still holds it."""
+        descriptor, self.lock_fd = self.lock_fd, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def bury_dead(self, *, counted: bool = True) -> None:
         """Free what dead workers held, after waitpid: from then on nobody runs it."""
         for member in list(self.members.values()):
-            if member.process.is_alive():
+            if not member.is_dead():
                 continue
-            freed = self.safely(lambda member=member: self._release(member, counted))  # type: ignore[misc]
+            freed = self.safely(partial(self._release, member, counted))
             if freed is None:
                 continue  # the database is away: the body is kept, and looked at again
             self._forget_member(member, freed)
 
     def _release(self, member: Member, counted: bool) -> int:
-        if member.process.exitcode:
-            member.kill()  # what its handler started
-        running = [claim for claim in (member.slot.values.current,) if claim]
-        deliberate = member.killed_for is Reason.SHUTDOWN
+        """Free what a dead worker held. What did not stop at its timeout has had its attempt; the rest is a loss."""
+        counted = counted and member.killed_for is not Reason.SHUTDOWN
+        held = self.store.held_by(self.id, member.pid)
         with transaction.atomic():
-            held = self.store.held_by(self.id, member.pid)
-            return self.store.release(held, running, member.words_for_death(), counted=counted and not deliberate)
+            if counted and member.killed_for is Reason.TIMEOUT:
+                self.store.time_out(held.filter(claim=member.interrupted))
+            return self.store.release(held, {member.claim}, member.words_for_death(), counted=counted)
 
     def _forget_member(self, member: Member, freed: int) -> None:
         del self.members[member.pid]
@@ -272,9 +265,9 @@ class Sentinel(DjangoQSentinel):
             if news.due is not None:
                 self._expect(news.due.timestamp() - time.time())
         if self.next_due is not None and time.monotonic() >= self.next_due:
+            self.next_due = None  # should the database be away, `reap` finds it anew
             ready += self.safely(self.promote) or 0
-        if ready:
-            self.ring(ready)
+        self.ring(ready)
         if cancelled:
             self.safely(self.interrupt_cancelled)
 
@@ -322,11 +315,12 @@ class Sentinel(DjangoQSentinel):
             member.slot.close()
         self.members.clear()
         self.ear.close()
-        os.close(self.lock_fd)
         lock_path(self.id).unlink(missing_ok=True)
+        self._close_lock()
         self.cluster_id = uuid.uuid4()
         self.id = self.reaper.cluster = str(self.cluster_id)
-        self.enlist()
+        while not (self.stops or self.safely(self.enlist)):
+            time.sleep(FORK_AGAIN)
 
     def _report(self) -> list[dict[str, Any]]:
         running = self.store.held_by(self.id).filter(status=Status.RUNNING).values_list("worker", "pk")
@@ -338,9 +332,7 @@ class Sentinel(DjangoQSentinel):
                 "rss_mb": round(memory_mb(member.pid)),
                 "task": tasks.get(member.pid),
                 "since": (
-                    (clock - timedelta(seconds=now - member.slot.values.since)).isoformat()
-                    if member.slot.values.current
-                    else None
+                    (clock - timedelta(seconds=now - member.slot.values.since)).isoformat() if member.claim else None
                 ),
                 "done": member.slot.values.done,
                 "failed": member.slot.values.failed,
@@ -356,29 +348,29 @@ class Sentinel(DjangoQSentinel):
         self.ring(freed)
 
     def anybody_busy(self) -> bool:
-        return any(member.slot.values.current for member in self.members.values())
+        return any(member.claim for member in self.members.values())
+
+    def everybody_idle(self) -> bool:
+        """Whether each worker waits to be woken: whoever was woken may run something by now."""
+        return all(member.slot.values.idle for member in self.members.values())
 
     def watch(self) -> None:
         """The clocks of what runs: timeouts, memory, interrupts that were not obeyed, and cancels nobody told of."""
-        if not self.anybody_busy():
-            return
         now = time.monotonic()
-        asked = False
-        for member in self.members.values():
-            values = member.slot.values
-            claim, since = values.current, values.since
-            if not claim:
-                continue
-            asked = asked or now - since >= WATCH_EVERY
-            if values.deadline and now >= values.deadline:
-                self.interrupt(member, claim, Reason.TIMEOUT)
-            elif values.memory_mb and memory_mb(member.pid) > values.memory_mb:
-                member.killed_for = Reason.MEMORY
-                member.kill()
-            elif member.interrupted == claim:
-                self.interrupt(member, claim, Reason(values.reason))
-        if asked:
+        busy = [member for member in self.members.values() if member.claim]
+        for member in busy:
+            self._watch_member(member, now)
+        if any(now - member.slot.values.since >= WATCH_EVERY for member in busy):
             self.interrupt_cancelled()
+
+    def _watch_member(self, member: Member, now: float) -> None:
+        values, claim = member.slot.values, member.claim
+        if values.deadline and now >= values.deadline:
+            member.interrupt(claim, Reason.TIMEOUT, INTERRUPT_GRACE)
+        elif values.memory_mb and memory_mb(member.pid) > values.memory_mb:
+            member.kill(Reason.MEMORY)
+        elif member.interrupted == claim:
+            member.interrupt(claim, Reason(values.reason), INTERRUPT_GRACE)
 
     # --- interrupts
 
@@ -387,24 +379,9 @@ class Sentinel(DjangoQSentinel):
             return
         cancelled = self.store.cancelled_claims(self.id)
         for member in self.members.values():
-            claim = member.slot.values.current
-            if claim and claim in cancelled:
-                self.interrupt(member, claim, Reason.CANCEL)
-
-    def interrupt(self, member: Member, claim: int, reason: Reason, grace: float = INTERRUPT_GRACE) -> None:
-        """SIGUSR1 now and every SIGNAL_AGAIN seconds, SIGKILL to its process group after the grace."""
-        now = time.monotonic()
-        if member.interrupted != claim:
-            member.interrupted, member.interrupted_at, member.signalled_at = claim, now, 0.0
-            member.slot.interrupt(claim, reason)
-        if now - member.interrupted_at >= grace:
-            member.killed_for = Reason(member.slot.values.reason)
-            member.kill()
-        elif now - member.signalled_at >= SIGNAL_AGAIN:
-            member.signalled_at = now
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(member.pid, signal.SIGUSR1)
-            member.slot.ring()  # its pulse calls what the handler named for an interrupt
+            claim = member.claim
+            if claim in cancelled:
+                member.interrupt(claim, Reason.CANCEL, INTERRUPT_GRACE)
 
     # --- stop
 
@@ -415,16 +392,22 @@ class Sentinel(DjangoQSentinel):
         for member in self.members.values():
             member.slot.values.stop = 1
             member.slot.ring()
-        while self.members:
+        # Bodies that cannot be buried, for the database is away, keep nobody.
+        while not all(member.is_dead() for member in self.members.values()):
             self.bury_dead(counted=time.monotonic() - began < settings.SHUTDOWN_GRACE and len(self.stops) < 2)
             self._hurry(began)
-            now = time.monotonic()
-            self.safely(lambda: self.duties[0].turn(now))  # noqa: B023 - called at once
-            if self.members:
-                self.wait(0.1)
-        self.safely(lambda: self.store.retire(self.id))
+            self.safely(partial(self.heartbeat.turn, time.monotonic()))
+            self.wait(0.1)
+        self.bury_dead()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self.safely(partial(self.store.retire, self.id)) is None:
+            # Our row stays, and so does the lock's file: once it can be taken, the next reaper knows us dead.
+            log.warning("Cluster %s has stopped; what it held is freed once the database answers.", self.id)
+            return
         lock_path(self.id).unlink(missing_ok=True)
-        wakeup.tell(wakeup.News(ready=len(self.stops) * 1000))
+        wakeup.tell(wakeup.News(ready=wakeup.EVERYBODY))
         log.info("Cluster %s has stopped.", self.id)
 
     def _hurry(self, began: float) -> None:
@@ -435,9 +418,7 @@ class Sentinel(DjangoQSentinel):
             return
         grace = 1.0 if len(self.stops) > 1 else STOP_INTERRUPT_GRACE
         for member in self.members.values():
-            claim = member.slot.values.current
-            if claim:
-                self.interrupt(member, claim, Reason.SHUTDOWN, grace)
+            if claim := member.claim:
+                member.interrupt(claim, Reason.SHUTDOWN, grace)
             if now - end >= grace:
-                member.killed_for = Reason.SHUTDOWN
-                member.kill()
+                member.kill(Reason.SHUTDOWN)

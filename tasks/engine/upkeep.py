@@ -13,7 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from tasks import lifecycle
@@ -61,13 +62,15 @@ class Reaper:
     """Finds clusters that are dead, and frees what they held.
 
     Of this host, a cluster is dead when its lock file can be taken: then its sentinel and all its workers are gone.
-    Of another host, when its lease has run out, and only after this cluster has itself renewed without a break for one
-    LEASE: a restarted database would otherwise make everybody bury everybody.
+    Of another host, or where that file is not in our data folder, when its lease has run out; and only after this
+    cluster has itself renewed without a break for one LEASE: a restarted database would otherwise make everybody bury
+    everybody.
     """
 
     def __init__(self, store: Store, cluster: str) -> None:
         self.store, self.cluster = store, cluster
         self.steady_since = time.monotonic()
+        self.orphans_since: dict[int, float] = {}
 
     def renewed(self, *, broken: bool) -> None:
         if broken:
@@ -75,15 +78,16 @@ class Reaper:
 
     def reap(self) -> int:
         """Bury every dead cluster. Gives the number of tasks that were freed."""
-        freed = 0
-        expired: set[str] | None = None
+        freed = self._adopt_orphans()
+        strangers = []
         for cluster in Cluster.objects.exclude(pk=self.cluster):
-            if connection.vendor == "sqlite" or cluster.host == host.identity():
+            if shares_locks(cluster):
                 freed += self._bury_if_locked_by_nobody(cluster)
-            elif time.monotonic() - self.steady_since >= settings.LEASE:
-                expired = set(self.store.expired().values_list("pk", flat=True)) if expired is None else expired
-                if cluster.pk in expired:
-                    freed += self._bury(cluster, "with its host, or cut off from the database")
+            else:
+                strangers.append(cluster.pk)
+        if strangers and time.monotonic() - self.steady_since >= settings.LEASE:
+            for cluster in self.store.expired().filter(pk__in=strangers):
+                freed += self._bury(cluster, "with its host, or cut off from the database", self.store.expired())
         return freed
 
     def _bury_if_locked_by_nobody(self, cluster: Cluster) -> int:
@@ -91,15 +95,32 @@ class Reaper:
             if not dead:
                 return 0
             _kill_leftovers(cluster)
-            freed = self._bury(cluster, "with its whole cluster")
+            freed = self._bury(cluster, "with its whole cluster", Cluster.objects.all())
             lock_path(cluster.pk).unlink(missing_ok=True)
             lock_path(cluster.pk).with_suffix(".sock").unlink(missing_ok=True)
             return freed
 
-    def _bury(self, cluster: Cluster, why: str) -> int:
-        freed = self.store.bury(cluster, why)
+    def _bury(self, cluster: Cluster, why: str, dead: QuerySet[Cluster]) -> int:
+        freed = self.store.bury(cluster, why, dead)
         log.warning("Cluster %s is dead; %d of its tasks were freed.", cluster, freed)
         return freed
+
+    def _adopt_orphans(self) -> int:
+        """Free what no cluster holds. Not at once: whoever was taken for dead has a LEASE to notice, and to stop."""
+        now = time.monotonic()
+        orphans = self.store.orphans().values_list("claim", flat=True)
+        self.orphans_since = {claim: self.orphans_since.get(claim, now) for claim in orphans if claim}
+        left = [claim for claim, since in self.orphans_since.items() if now - since >= settings.LEASE]
+        if not left:
+            return 0
+        with transaction.atomic():
+            return self.store.release(self.store.orphans().filter(claim__in=left), (), "with its whole cluster")
+
+
+def shares_locks(cluster: Cluster) -> bool:
+    """Whether it is of this host, and its lock in this data folder."""
+    same_host = connection.vendor == "sqlite" or cluster.host == host.identity()
+    return same_host and lock_path(cluster.pk).exists()
 
 
 def lock_path(cluster: str) -> Path:
@@ -112,7 +133,7 @@ def taken_over(cluster: str) -> Iterator[bool]:
     try:
         descriptor = os.open(lock_path(cluster), os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        yield True  # unlinked by whoever buried it, or a data folder that was emptied
+        yield False  # whoever buried it was faster
         return
     try:
         yield host.try_lock(descriptor)

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, InterfaceError, connection, connections
 
 CHANNEL = "taskhub"
+EVERYBODY = 1000  # as `ready`: wake all
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,12 @@ class News:
 
 def tell(news: News) -> None:
     """Tell every cluster. Called after commit; never raises: a lost message costs a second."""
-    if connection.vendor == "postgresql":
-        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, news.encode()])
-    else:
-        _send_to_sockets(news.encode().encode())
+    with contextlib.suppress(DatabaseError, InterfaceError, OSError):
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, news.encode()])
+        else:
+            _send_to_sockets(news.encode().encode())
 
 
 def socket_folder() -> Path:
@@ -120,7 +122,7 @@ class SocketEar:
 
     def _changed(self) -> bool:
         """Whether another connection has committed since the last look (SQLite's PRAGMA data_version)."""
-        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+        with contextlib.suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
             cursor.execute("PRAGMA data_version")
             [version] = cursor.fetchone()
             changed, self._version = version != self._version, version
@@ -156,7 +158,7 @@ class ListenEar:
         return self._connection.connection
 
     def fileno(self) -> int | None:
-        with contextlib.suppress(DatabaseError):
+        with contextlib.suppress(*_driver_errors()):
             return self._open().fileno()
         self.close()
         return None
@@ -166,14 +168,12 @@ class ListenEar:
             for notice in self._open().notifies(timeout=0):
                 with contextlib.suppress(ValueError):
                     yield News.decode(notice.payload)
-        except Exception as error:
-            if not isinstance(error, _driver_errors()):
-                raise
+        except _driver_errors():
             self.close()
 
     def close(self) -> None:
         if self._connection is not None:
-            with contextlib.suppress(DatabaseError):
+            with contextlib.suppress(*_driver_errors()):
                 self._connection.close()
             self._connection = None
 
@@ -187,7 +187,7 @@ class ListenEar:
 def _driver_errors() -> tuple[type[Exception], ...]:
     import psycopg
 
-    return (psycopg.Error, DatabaseError)
+    return (psycopg.Error, DatabaseError, InterfaceError)
 
 
 def get_ear(name: str) -> SocketEar | ListenEar:

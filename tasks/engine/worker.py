@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import logging
 import os
 import signal
 import sys
 import time
-import traceback
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connections
 from django.utils import timezone
 from django_q.worker import worker as django_q_worker
 from rest_framework.exceptions import ValidationError
 
-from tasks import files, registry
-from tasks.context import LEVELS, Fail, ItemRecord, TaskContext, TaskInterrupted
+from tasks import registry
+from tasks.context import Fail, TaskContext, TaskInterrupted
+from tasks.engine.handling import loaded, parameters_for, sentence_for, summary_of, trace_of, words_of
 from tasks.engine.outcome import ERROR_CAP, Claimed, Move, Outcome, back_off, clean_text, to_json
-from tasks.engine.pulse import Pulse, Run
+from tasks.engine.pulse import Pulse
+from tasks.engine.recorder import TaskLogHandler, WorkerRecorder
+from tasks.engine.run import Run
 from tasks.engine.slot import Reason, Slot
-from tasks.files import Content
-from tasks.models import Task, TaskAttempt, TaskItem
-from tasks.parameters import StoredFile
+from tasks.models import TaskAttempt
 
 if TYPE_CHECKING:
     from tasks.engine.inline import InlinePulse
@@ -39,9 +36,6 @@ log = logging.getLogger("tasks.engine.worker")
 
 FAST = 0.02  # seconds that a run of a fast type takes at most
 FAST_RUNS = 3  # so many runs in a row make a type fast
-LINES_CAP = 10_000
-LINES_BYTES_CAP = 2 * 1024 * 1024
-LINE_CAP = 4_000  # characters
 MEMORY_LOOK_EVERY = 0.5  # seconds
 
 
@@ -65,7 +59,10 @@ class Worker:
         assert isinstance(pulse, Pulse)
         while True:
             pulse.hungry = False
-            if pulse.stopping or self.worn_out or os.getppid() != self.parent:
+            while not pulse.bell.empty():  # rung for tasks that were taken without waiting
+                pulse.bell.get()
+            # A run that is still there fell over in our own hands: only the end of this process frees its task.
+            if pulse.stopping or self.worn_out or self.run is not None or os.getppid() != self.parent:
                 return "STOP"
             try:
                 pulse.handed = pulse.buffer[0]
@@ -85,6 +82,7 @@ class Worker:
         run = self.begin(claimed)
         if self.start(run):
             value, error, trace = self.perform(run)
+            self.stop_clocks()
             outcome = self.classify(run, value, error, trace)
             self.record(run, outcome)
         self.finish()
@@ -126,21 +124,29 @@ class Worker:
                 self.armed = 0
             return value, None, ""
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything, SystemExit too; the task takes it
-            return None, error, _trace(error)
+            self.armed = 0  # here too: an interrupt may have come before the line above that says so
+            return None, error, trace_of(error)
+
+    def stop_clocks(self) -> None:
+        """The handler has ended, and its outcome may have to wait for the database: that is not its time any more."""
+        self.slot.values.deadline = 0.0
+        self.slot.values.memory_mb = 0
 
     def make_context(self, run: Run, kind: registry.TaskType) -> tuple[TaskContext, dict[str, Any]]:
         claimed = run.claimed
         if kind.memory_mb:
             self.slot.values.memory_mb = int(memory_mb()) + kind.memory_mb
-        recorder = self.recorder = WorkerRecorder(self, run)
+        recorder = self.recorder = WorkerRecorder(self.slot, self.pulse, run)
+        if claimed.attempts or claimed.losses:
+            recorder.count_former_lines()
         context = TaskContext(
             claimed.uuid,
             recorder,
             attempt=claimed.attempts + 1,
-            restored=_loaded(claimed.checkpoint),
+            restored=loaded(claimed.checkpoint),
             retry_items=frozenset(filter(None, claimed.retry_items.split(","))),
         )
-        return context, _parameters(kind, claimed)
+        return context, parameters_for(kind, claimed)
 
     def classify(self, run: Run, value: Any, error: BaseException | None, trace: str) -> Outcome:
         """What the handler's end means. After its interrupt was asked, whatever it ends with is that interrupt."""
@@ -161,16 +167,19 @@ class Worker:
         if reason is Reason.MEMORY:
             return self.failure(run, "It used more memory than its limit.", trace, ended, retry=False)
         if error is None:
-            try:
-                result = to_json(value)
-            except (TypeError, ValueError, RecursionError) as unfit:
-                return self.failure(run, f"Its result is not JSON: {unfit}", "", ended, retry=False)
-            summary = _summary(claimed.task_type, value)
-            return Outcome(Move.SUCCEED, claimed, run.began, ended, result, summary)
+            return self.success(run, value, ended)
         # Parameters that do not fit and a type that is gone will be no better next time.
         hopeless = isinstance(error, registry.UnknownTaskType | ValidationError)
         retry = error.retry if isinstance(error, Fail) else not hopeless
-        return self.failure(run, _sentence(error, claimed), trace, ended, retry=retry)
+        return self.failure(run, sentence_for(error, claimed.task_type), trace, ended, retry=retry)
+
+    def success(self, run: Run, value: Any, ended: Any) -> Outcome:
+        try:
+            result = to_json(value)
+        except Exception as unfit:  # noqa: BLE001 - a result may be of any class, whose own methods are called here
+            return self.failure(run, f"Its result is not JSON: {words_of(unfit)}", "", ended, retry=False)
+        summary = summary_of(run.claimed.task_type, value)
+        return Outcome(Move.SUCCEED, run.claimed, run.began, ended, result, summary)
 
     def failure(
         self, run: Run, sentence: str, trace: str, ended: Any, *, retry: bool, outcome: str = "failed"
@@ -232,121 +241,17 @@ class Worker:
         if self.armed and self.slot.values.interrupt == self.armed and not held:
             raise TaskInterrupted
 
-
-class WorkerRecorder:
-    """Keeps what a handler reports in memory until the pulse writes it. No lock, no database call."""
-
-    def __init__(self, worker: Worker, run: Run) -> None:
-        self.worker, self.run, self.pulse = worker, run, worker.pulse
-        self.held = False
-        self.lines = self.bytes = 0
-        self.full = False
-
-    def checkpoint_now(self) -> None:
-        if not self.held and self.worker.slot.values.interrupt == self.run.claimed.claim:
-            raise TaskInterrupted
-
-    def _changed(self) -> None:
-        run = self.run
-        if not run.dirty:
-            run.dirty = True
-            self.pulse.wake()
-
-    def progress(self, percent: float | None, message: str | None) -> None:
-        self.checkpoint_now()
-        former = self.run.progress or (None, None)
-        self.run.progress = (
-            former[0] if percent is None else percent,
-            former[1] if message is None else str(message),
-        )
-        self._changed()
-
-    def log(self, level: str, message: str) -> None:
-        self.checkpoint_now()
-        self.add_lines(level, message)
-
-    def add_lines(self, level: str, message: str) -> None:
-        """Lines up to the caps; a last line says that there were more."""
-        for line in clean_text(message).splitlines() or [""]:
-            line = line[:LINE_CAP]
-            self.lines += 1
-            self.bytes += len(line)
-            if self.lines > LINES_CAP or self.bytes > LINES_BYTES_CAP:
-                if not self.full:
-                    self.full = True
-                    said = f"The log is full ({LINES_CAP:,} lines or 2 MB); further lines are left out."
-                    self.run.lines.append((timezone.now(), "warning", said))
-                break
-            self.run.lines.append((timezone.now(), level, line))
-        self._changed()
-
-    def save_file(self, name: str, content: Content) -> uuid.UUID:
-        self.checkpoint_now()
-        row = files.save_output(self.run.claimed.uuid, name, content, claim=self.run.claimed.claim)
-        self.run.files.append(row)
-        self._changed()
-        return row.id
-
-    def save_checkpoint(self, data: Any) -> None:
-        self.run.checkpoint = (data,)
-        self._changed()
-
-    def items(self) -> dict[str, ItemRecord]:
-        self.refuse_in_transaction("items")
-        rows = TaskItem.objects.filter(task_id=self.run.claimed.uuid)
-        fields = ("position", "key", "state", "detail", "error")
-        return {row[1]: ItemRecord(*row) for row in rows.values_list(*fields)}
-
-    def add_items(self, records: list[ItemRecord]) -> None:
-        self.run.new_items.extend(replace(record) for record in records)
-        self._changed()
-
-    def save_item(self, record: ItemRecord) -> None:
-        self.run.items.append(replace(record))
-        self._changed()
-
-    def flush(self) -> None:
-        self.checkpoint_now()
-        self.refuse_in_transaction("commit")
-        self.pulse.flush()
-
-    def on_interrupt(self, stop: Callable[[], object] | None) -> None:
-        self.run.stop = stop
-        if stop is not None:
-            self.checkpoint_now()
-
-    def refuse_in_transaction(self, what: str) -> None:
-        """On SQLite the handler's own transaction locks out its pulse: it would wait for itself."""
-        if isinstance(self.pulse, Pulse) and connection.vendor == "sqlite" and connection.in_atomic_block:
-            raise RuntimeError(
-                f"context.{what} was called inside a transaction of the handler's own. On SQLite that locks out the"
-                " worker's other connection: leave `atomic()` first."
-            )
-
-
-class TaskLogHandler(logging.Handler):
-    """Python's logging inside a handler goes to its task's log."""
-
-    def __init__(self, worker: Worker) -> None:
-        super().__init__(logging.INFO)
-        self.worker = worker
-
-    def createLock(self) -> None:  # noqa: N802 - logging's name
-        # No lock: an interrupt while it is held would hold it for ever.
-        self.lock = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        recorder = self.worker.recorder
-        if recorder is None or not self.worker.armed or record.name.startswith("tasks.engine"):
-            return
-        level = next((name for name, number in reversed(LEVELS.items()) if record.levelno >= number), "debug")
-        recorder.add_lines(level, record.getMessage())
+    def present_recorder(self) -> WorkerRecorder | None:
+        """Of the handler that runs now."""
+        return self.recorder if self.armed else None
 
 
 class NoQueue:
     """Stands where django-q2 puts its results: the pulse has written them already."""
 
-    def put(self, task: Any) -> None: ...
+    def put(self, task: Any) -> None:
+        if not task["success"]:
+            log.error("A task fell over in the worker's own hands: %s", task["result"])
 
 
 class NoTimer:
@@ -363,7 +268,7 @@ def work(cluster: str, slot: Slot, parent: int, forget: Callable[[], None]) -> N
     pulse = Pulse(cluster, slot)
     me = Worker(slot, pulse, parent)
     signal.signal(signal.SIGUSR1, me.on_interrupt)
-    logging.getLogger().addHandler(TaskLogHandler(me))
+    logging.getLogger().addHandler(TaskLogHandler(me.present_recorder))
     pulse.start()
     try:
         django_q_worker(me, NoQueue(), NoTimer(), -1)
@@ -380,7 +285,6 @@ def _settle_in(parent: int) -> None:
         if os.getppid() != parent:
             os._exit(1)
     os.setpgid(0, 0)
-    signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -392,71 +296,3 @@ def memory_mb(pid: int | str = "self") -> float:
     with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/statm") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
     return 0.0
-
-
-def _loaded(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _parameters(kind: registry.TaskType, claimed: Claimed) -> dict[str, Any]:
-    """What the handler gets. Validated again only when the declaration has changed since the submit."""
-    stored = _loaded(claimed.parameters)
-    if kind.is_plain and claimed.parameters_digest == kind.digest:
-        return stored
-    if kind.file_parameters:
-        by_id = files.stored_files(Task(id=claimed.uuid))
-        stored = {
-            name: _with_files(value, by_id) if name in kind.file_parameters else value for name, value in stored.items()
-        }
-    return kind.validate(stored)
-
-
-def _with_files(value: Any, by_id: dict[str, StoredFile]) -> Any:
-    if isinstance(value, list):
-        return [_with_files(one, by_id) for one in value]
-    if value is None:
-        return None
-    if value not in by_id:
-        raise Fail(f"Its file {value} is no longer there.")
-    return by_id[value]
-
-
-def _sentence(error: BaseException, claimed: Claimed) -> str:
-    """What people read of an error."""
-    if isinstance(error, Fail):
-        return str(error)
-    if isinstance(error, registry.UnknownTaskType):
-        return f"No task type {claimed.task_type} is known here: its handler was removed, or its app is not in TASKHUB_APPS."
-    if isinstance(error, ValidationError):
-        return f"Its parameters do not fit: {' '.join(_words(error.detail))}"
-    if isinstance(error, MemoryError):
-        return "It ran out of memory."
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _words(detail: Any) -> Iterator[str]:
-    """The sentences of a ValidationError, however deep."""
-    if isinstance(detail, str):
-        yield str(detail)
-    else:
-        for inner in detail.values() if isinstance(detail, dict) else detail:
-            yield from _words(inner)
-
-
-def _trace(error: BaseException) -> str:
-    if isinstance(error, Fail | TaskInterrupted | registry.UnknownTaskType):
-        return ""
-    with contextlib.suppress(Exception):
-        return "".join(traceback.format_exception(error, limit=-50))
-    return ""
-
-
-def _summary(task_type: str, value: Any) -> str:
-    summarize = registry.get(task_type).summarize
-    if summarize is None:
-        return ""
-    try:
-        return clean_text(str(summarize(value)))[:200]
-    except Exception as error:  # noqa: BLE001 - a type's own callable; its task has succeeded all the same
-        log.warning("The summary of a %s failed: %r", task_type, error)
-        return ""

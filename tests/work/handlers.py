@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from rest_framework import serializers
 
 from tasks.context import Fail, TaskContext
@@ -128,6 +129,18 @@ def fail(context: TaskContext, *, times: int, retry: bool) -> int:
     return context.attempt
 
 
+class Hostile(Exception):
+    """Says nothing: not even that."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@task_type("RAISE_HOSTILE", label="Raise what cannot be told")
+def raise_hostile(context: TaskContext) -> None:
+    raise Hostile
+
+
 @task_type("RAISE", label="Raise")
 def raise_anything(context: TaskContext) -> None:
     raise KeyError("nothing\0 here \ud800")
@@ -139,7 +152,7 @@ def leave(context: TaskContext) -> None:
 
 
 class Given(serializers.Serializer[Any]):
-    what = serializers.ChoiceField(["nan", "nul", "surrogate", "object", "huge", "deep", "plain"])
+    what = serializers.ChoiceField(["nan", "nul", "surrogate", "object", "huge", "deep", "plain", "hostile"])
 
 
 @task_type("GIVE", label="Give", parameters=Given)
@@ -157,6 +170,7 @@ def give(context: TaskContext, *, what: str) -> Any:
         "huge": "x" * 5_000_000 if what == "huge" else "",
         "deep": deep,
         "plain": {"a": [1, None, True]},
+        "hostile": {Hostile(): 1},
     }[what]
 
 
@@ -182,6 +196,31 @@ def save(context: TaskContext) -> str:
     if context.attempt == 1:
         raise Fail("Once more.", retry=True)
     return f"restored {context.restored}"
+
+
+class Telling(serializers.Serializer[Any]):
+    how = serializers.ChoiceField(["checkpoint", "detail", "logging"])
+
+
+@task_type("TELL_UNFIT", label="Tell what cannot be stored", parameters=Telling)
+def tell_unfit(context: TaskContext, *, how: str) -> str:
+    if how == "checkpoint":
+        context.checkpoint({1, 2})
+    elif how == "detail":
+        for item in context.items(["a"]):
+            item.done(detail=object())
+    else:
+        logging.getLogger("somebody's library").warning("%d", "no number")
+    return "unharmed"
+
+
+@task_type("HOLD_TRANSACTION", label="Hold a transaction", parameters=Seconds)
+def hold_transaction(context: TaskContext, *, seconds: float, mark: str) -> float:
+    """Keep everybody else on SQLite from writing."""
+    with transaction.atomic():
+        leave_mark(mark)
+        time.sleep(seconds)
+    return seconds
 
 
 class Items(serializers.Serializer[Any]):

@@ -11,10 +11,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Min, QuerySet
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Exists, F, Min, OuterRef, QuerySet
 from django.utils import timezone
 
-from tasks.engine.outcome import Claimed, Move, Outcome
+from tasks import registry
+from tasks.engine.outcome import Claimed, Move, Outcome, back_off
 from tasks.lifecycle import TRANSITIONS, give_items
 from tasks.models import Cluster, Queue, Status, Task, TaskAttempt, WaitsFor
 
@@ -39,7 +41,11 @@ class Store:
     vendor = ""
 
     def prepare_connection(self) -> None:
-        """Set up the connection of a pulse or sentinel."""
+        """Set up the connection of a pulse or sentinel: neither may wait long behind somebody's transaction."""
+
+    def is_locked_out_by(self, other: BaseDatabaseWrapper) -> bool:
+        """Whether a transaction that is open on the other connection keeps everybody from writing."""
+        return False
 
     def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
         """Take up to `limit` ready tasks of a queue, in the order they are to run.
@@ -136,8 +142,10 @@ class Store:
             return
         ids, claims = [one.id for one in claimed], [one.claim for one in claimed]
         held = Task.objects.filter(pk__in=ids, claim__in=claims, status=Status.CANCELLED)
-        if held.update(version=F("version") + 1, **UNHELD):
-            self._release_retries(ids)
+        # Both or neither, wherever this is called from: a retry that is not released here would wait for ever.
+        with transaction.atomic(savepoint=False):
+            if held.update(version=F("version") + 1, **UNHELD):
+                self._release_retries(ids)
 
     def _release_retries(self, ids: Iterable[Any]) -> None:
         waiting = Task.objects.filter(retry_of__in=ids, status=Status.PENDING, waits_for=WaitsFor.TASK)
@@ -147,6 +155,18 @@ class Store:
         waiting.update(waits_for=WaitsFor.NOTHING, version=F("version") + 1)
 
     # --- death
+
+    def time_out(self, held: QuerySet[Task]) -> None:
+        """End the attempt of tasks whose process had to be killed, for they did not stop at their timeout."""
+        for task in held.select_for_update():
+            claim = Claimed(task.pk, task.claim or 0, *[None] * 11)  # type: ignore[arg-type]
+            said = f"Timed out after {task.timeout:g} s, and was killed since it did not stop."
+            failed = Outcome(Move.FAIL, claim, task.started_at, timezone.now(), error=said)
+            failed.attempt_outcome = TaskAttempt.Outcome.TIMED_OUT
+            if task.attempts + 1 < task.max_attempts:
+                failed.move = Move.TRY_AGAIN_LATER
+                failed.run_at = back_off(registry.get(task.task_type).backoff, task.attempts + 1)
+            self._write_failure(failed)
 
     def release(self, held: QuerySet[Task], running: Iterable[int], why: str, *, counted: bool = True) -> int:
         """Free what a dead process held; `running` are the claims its slots say it was running.
@@ -183,9 +203,7 @@ class Store:
             outcome=TaskAttempt.Outcome.LOST,
             started_at=task.started_at,
             worker=task.worker,
-            hostname=task.cluster.hostname
-            if Cluster.objects.filter(pk=task.cluster_id).exists() and task.cluster
-            else "",
+            hostname=Cluster.objects.filter(pk=task.cluster_id).values_list("hostname", flat=True).first() or "",
             error=error,
         )
 
@@ -212,8 +230,9 @@ class Store:
 
     def register(self, cluster: Cluster) -> None:
         cluster.lease_expires_at = timezone.now() + timedelta(seconds=settings.LEASE)
-        cluster.save(force_insert=True)
-        self.renew(cluster.pk, [])
+        with transaction.atomic():  # nobody sees the lease as this host's own clock has it
+            cluster.save(force_insert=True)
+            self.renew(cluster.pk, [])
 
     def renew(self, cluster: str, workers: list[dict[str, Any]]) -> bool:
         """The heartbeat. False: the row is gone, somebody took this cluster for dead."""
@@ -224,17 +243,26 @@ class Store:
     def expired(self) -> QuerySet[Cluster]:
         return Cluster.objects.filter(lease_expires_at__lt=self.now())
 
-    def bury(self, cluster: Cluster, why: str) -> int:
-        """Release all a dead cluster held and delete its row, in one transaction. Gives the number of tasks."""
+    def bury(self, cluster: Cluster, why: str, dead: QuerySet[Cluster]) -> int:
+        """Release all a dead cluster held and delete its row, in one transaction. Gives the number of tasks.
+
+        `dead` are those that may be buried, asked once more: a lease may have been renewed since.
+        """
         with transaction.atomic():
-            if not Cluster.objects.select_for_update().filter(pk=cluster.pk).exists():
+            if not dead.select_for_update().filter(pk=cluster.pk).exists():
                 return 0
             freed = self.release(self.held_by(cluster.pk), (), why)
             Cluster.objects.filter(pk=cluster.pk).delete()
         return freed
 
-    def retire(self, cluster: str) -> None:
-        """The orderly end of a cluster: nothing counted."""
+    def retire(self, cluster: str) -> int:
+        """The orderly end of a cluster: nothing counted. Gives the number of tasks it still held."""
         with transaction.atomic():
-            self.release(self.held_by(cluster), (), "", counted=False)
+            freed = self.release(self.held_by(cluster), (), "", counted=False)
             Cluster.objects.filter(pk=cluster).delete()
+        return freed
+
+    def orphans(self) -> QuerySet[Task]:
+        """What is held in the name of a cluster that is gone: it was claimed in the very moment of the burial."""
+        known = Cluster.objects.filter(pk=OuterRef("cluster"))
+        return Task.objects.filter(~Exists(known), claim__isnull=False)

@@ -50,7 +50,6 @@ class PostgresStore(Store):
 
     def prepare_connection(self) -> None:
         with connection.cursor() as cursor:
-            # A pulse must not wait for ever behind somebody's open transaction: it has outcomes to write.
             cursor.execute("SET lock_timeout = '3s'")
 
     def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
@@ -67,7 +66,7 @@ class PostgresStore(Store):
         return claimed
 
     def is_one_statement(self, outcomes: Sequence[Outcome]) -> bool:
-        # What was cancelled meanwhile is let go by a statement of its own, which nothing depends on.
+        # What was cancelled meanwhile is let go in a transaction of its own.
         return all(outcome.move is Move.SUCCEED for outcome in outcomes)
 
     def succeed(self, outcomes: Sequence[Outcome]) -> int:

@@ -9,26 +9,30 @@ from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from tasks import files
-from tasks.engine.outcome import Claimed, Report, clean, clean_text
+from tasks.engine.outcome import Claimed, Move, Outcome, Report, clean_text
 from tasks.models import Status, Task, TaskFile, TaskItem, TaskLogLine
 
+ENDS = (Move.SUCCEED, Move.FAIL, Move.LET_GO)
 
-def write_report(claimed: Claimed, report: Report, next_seq: int | None) -> int | None:
+
+def write_report(claimed: Claimed, report: Report, first_seq: int | None) -> int | None:
     """Write a report within the caller's transaction, unless the claim is no longer held.
 
-    Gives the number of the task's next log line. It is asked of the database where `next_seq` is None.
+    Gives the number of the report's first log line. It is asked of the database where `first_seq` is None.
+    The same report may be written again: nothing of it is there twice.
     """
     held = Task.objects.filter(pk=claimed.id, claim=claimed.claim)
     if not held.select_for_update().exists():
-        return next_seq
+        files.forget(report.files)
+        return first_seq
     _write_progress(held, report)
     if report.files:
         TaskFile.objects.bulk_create(report.files, batch_size=500, ignore_conflicts=True)
     if report.new_items or report.items:
         _write_items(claimed, report)
     if report.lines:
-        next_seq = _write_lines(claimed, report, next_seq)
-    return next_seq
+        first_seq = _write_lines(claimed, report, first_seq)
+    return first_seq
 
 
 def _write_progress(held: Any, report: Report) -> None:
@@ -39,23 +43,24 @@ def _write_progress(held: Any, report: Report) -> None:
     if message is not None:
         values["progress_message"] = clean_text(message)[:200]
     if report.has_checkpoint:
-        values["checkpoint"] = clean(report.checkpoint)
+        values["checkpoint"] = report.checkpoint
     if values:
         held.filter(status=Status.RUNNING).update(version=F("version") + 1, **values)
 
 
 def _write_items(claimed: Claimed, report: Report) -> None:
-    records = {record.key: record for record in report.new_items} | report.items
+    # By what is stored: two keys may become the same, and no statement may write a row twice.
+    records = {clean_text(record.key): record for record in (*report.new_items, *report.items.values())}
     rows = [
         TaskItem(
             task_id=claimed.uuid,
             position=record.position,
-            key=clean_text(record.key),
+            key=key,
             state=record.state,
-            detail=clean(record.detail),
-            error=clean_text(record.error)[:2000],
+            detail=record.detail,
+            error=record.error[:2000],
         )
-        for record in records.values()
+        for key, record in records.items()
     ]
     TaskItem.objects.bulk_create(
         rows,
@@ -66,20 +71,28 @@ def _write_items(claimed: Claimed, report: Report) -> None:
     )
 
 
-def _write_lines(claimed: Claimed, report: Report, next_seq: int | None) -> int:
-    if next_seq is None:
+def _write_lines(claimed: Claimed, report: Report, first_seq: int | None) -> int:
+    if first_seq is None:
         last = TaskLogLine.objects.filter(task_id=claimed.uuid).aggregate(last=Max("seq"))["last"]
-        next_seq = (last or 0) + 1
+        first_seq = (last or 0) + 1
     rows = [
-        TaskLogLine(task_id=claimed.uuid, seq=next_seq + place, at=at, level=level, message=message)
+        TaskLogLine(task_id=claimed.uuid, seq=first_seq + place, at=at, level=level, message=message)
         for place, (at, level, message) in enumerate(report.lines)
     ]
-    TaskLogLine.objects.bulk_create(rows, batch_size=2000)
-    return next_seq + len(rows)
+    TaskLogLine.objects.bulk_create(rows, batch_size=2000, ignore_conflicts=True)
+    return first_seq
 
 
-def publish_files(claimed: Claimed) -> None:
-    """Make the files of this try visible. Of two tries that saved the same name, the later one's stays."""
+def publish_files(outcome: Outcome) -> None:
+    """Make what a task saved visible as it ends, if the claim is still held.
+
+    What an earlier try saved is published too: it belongs to items that are not done again. Of two tries that saved
+    the same name, the later one's stays.
+    """
+    claimed = outcome.claimed
+    held = Task.objects.filter(pk=claimed.id, claim=claimed.claim)
+    if outcome.move not in ENDS or not held.select_for_update().exists():
+        return
     saved = TaskFile.objects.filter(task_id=claimed.uuid, kind=TaskFile.Kind.OUTPUT)
     mine = saved.filter(claim=claimed.claim)
     former = list(saved.exclude(claim=claimed.claim).filter(name__in=mine.values("name")))

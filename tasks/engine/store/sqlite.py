@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from tasks.engine.outcome import Claimed, Outcome
@@ -47,6 +48,14 @@ class SqliteStore(Store):
 
     def now(self) -> Any:
         return timezone.now()
+
+    def prepare_connection(self) -> None:
+        with connection.cursor() as cursor:
+            # Who keeps the time must not wait as long as a handler may: what is locked counts as away.
+            cursor.execute("PRAGMA busy_timeout = 2000")
+
+    def is_locked_out_by(self, other: BaseDatabaseWrapper) -> bool:
+        return other.in_atomic_block
 
     def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
         slow = "1"

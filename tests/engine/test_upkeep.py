@@ -1,0 +1,123 @@
+"""Duties by the clock: TaskHub promises that only the dead are buried, and that nothing stays held for ever."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tasks.engine import host
+from tasks.engine.upkeep import Duty, Reaper, clear_away, lock_path, prune
+from tasks.models import Cluster, Task, TaskFile
+from tests.engine.conftest import fresh
+
+pytestmark = pytest.mark.django_db
+AGO = timezone.now() - timedelta(days=1)
+
+
+@pytest.fixture
+def reaper(store):
+    """The reaper of another cluster, at work without a break for long."""
+    reaper = Reaper(store, "ours")
+    reaper.steady_since -= 1000
+    return reaper
+
+
+@pytest.fixture
+def lock(cluster):
+    """The open lock file of the cluster, held."""
+    descriptor = os.open(lock_path(cluster.pk), os.O_RDWR | os.O_CREAT)
+    assert host.try_lock(descriptor)
+    yield descriptor
+    with suppress(OSError):  # the test may have closed it
+        os.close(descriptor)
+    lock_path(cluster.pk).unlink(missing_ok=True)
+
+
+def test_a_duty_is_done_when_its_time_has_come():
+    done = []
+    duty = Duty(10, lambda: done.append(1))
+    for now in (0, 1, 9.9, 10, 25, 26):
+        duty.turn(now)
+    assert len(done) == 3
+
+
+def test_a_cluster_whose_lock_is_held_lives_whatever_its_lease_says(reaper, cluster, lock, make_task, start):
+    make_task()
+    claimed = start()
+    Cluster.objects.update(lease_expires_at=AGO)
+    assert reaper.reap() == 0
+    assert fresh(claimed).claim == claimed.claim
+
+
+def test_a_cluster_whose_lock_is_free_is_buried_whatever_its_lease_says(reaper, cluster, lock, make_task, start):
+    make_task()
+    claimed = start()
+    os.close(lock)
+    assert reaper.reap() == 1
+    task = fresh(claimed)
+    assert (task.status, task.losses) == ("PENDING", 1)
+    assert task.past_attempts.get().error == "Its worker died with its whole cluster."
+    assert not Cluster.objects.exists()
+    assert not lock_path(cluster.pk).exists()
+
+
+def test_a_cluster_whose_lock_lies_in_another_data_folder_is_judged_by_its_lease(reaper, cluster, make_task, start):
+    make_task()
+    start()
+    assert reaper.reap() == 0
+    Cluster.objects.update(lease_expires_at=AGO)
+    assert reaper.reap() == 1
+
+
+def test_nobody_is_buried_by_lease_before_the_reaper_itself_was_steady_for_one(reaper, cluster):
+    Cluster.objects.update(lease_expires_at=AGO)
+    reaper.renewed(broken=True)
+    reaper.reap()
+    assert Cluster.objects.exists()
+
+
+def test_a_reaper_does_not_judge_its_own_cluster(reaper, cluster):
+    reaper.cluster = cluster.pk
+    Cluster.objects.update(lease_expires_at=AGO)
+    reaper.reap()
+    assert Cluster.objects.exists()
+
+
+def test_what_is_held_for_a_cluster_that_is_gone_is_freed_after_a_lease(reaper, cluster, make_task, start, settings):
+    make_task()
+    claimed = start()
+    cluster.delete()
+    assert reaper.reap() == 0
+    reaper.orphans_since = {claim: since - settings.LEASE for claim, since in reaper.orphans_since.items()}
+    assert reaper.reap() == 1
+    assert fresh(claimed).claim is None
+    assert reaper.reap() == 0
+    assert not reaper.orphans_since
+
+
+def test_old_tasks_are_pruned_and_held_ones_kept(make_task, settings):
+    settings.KEEP_DAYS = 0
+    old = make_task(status="SUCCESS", completed_at=AGO)
+    assert prune() == 0
+    settings.KEEP_DAYS = 1
+    Task.objects.update(completed_at=AGO - timedelta(hours=1))
+    stopping = make_task(status="CANCELLED", completed_at=AGO - timedelta(days=1), claim=5)
+    young = make_task(status="FAILED", completed_at=timezone.now())
+    assert prune() == 1
+    assert set(Task.objects.values_list("pk", flat=True)) == {stopping.pk, young.pk}
+    assert old.pk not in {stopping.pk, young.pk}
+
+
+def test_what_a_try_saved_without_its_task_ending_by_it_is_cleared_away(make_task):
+    def save(task, claim):
+        return TaskFile.objects.create(task=task, kind="output", name="a", size=1, claim=claim, created_at=AGO)
+
+    running = save(make_task(status="RUNNING", claim=7), 7)
+    published = save(make_task(status="SUCCESS"), None)
+    save(make_task(status="FAILED"), 7)
+    clear_away()
+    assert set(TaskFile.objects.values_list("pk", flat=True)) == {running.pk, published.pk}
