@@ -8,7 +8,9 @@
 
   /* --- The `rows` swap: change what differs, keep everything else: ticks, focus, open details, scroll. */
 
-  const sameNode = (old, fresh) => old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && (old.id || "") === (fresh.id || "");
+  // Not `node.id`: in a form, that is the field of the name "id".
+  const idOf = (node) => node.getAttribute?.("id") ?? "";
+  const sameNode = (old, fresh) => old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && idOf(old) === idOf(fresh);
 
   function patch(old, fresh) {
     if (old.isEqualNode(fresh) || old.dataset?.keep !== undefined) return;
@@ -17,7 +19,7 @@
     if (old.nodeType !== Node.ELEMENT_NODE) { old.nodeValue = fresh.nodeValue; return; }
     patchAttributes(old, fresh);
     if (old.dataset.append !== undefined) append(old, fresh);
-    else if (old.id === "rows") patchRows(old, fresh);
+    else if (idOf(old) === "rows") patchRows(old, fresh);
     else patchChildren(old, fresh);
   }
 
@@ -31,10 +33,10 @@
   }
 
   function patchChildren(old, fresh) {
-    const byId = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
+    const byId = new Map([...old.children].filter(idOf).map((child) => [idOf(child), child]));
     let here = old.firstChild;
     for (const child of [...fresh.childNodes]) {
-      const known = child.id ? byId.get(child.id) : here && !here.id && sameNode(here, child) ? here : null;
+      const known = idOf(child) ? byId.get(idOf(child)) : here && !idOf(here) && sameNode(here, child) ? here : null;
       if (known && known.nodeName === child.nodeName) {
         if (known === here) here = here.nextSibling;
         else old.insertBefore(known, here);
@@ -81,7 +83,7 @@
     handleSwap(style, target, fragment) {
       if (style !== "rows") return false;
       const follows = Log.follows();
-      const fresh = fragment.nodeType === Node.ELEMENT_NODE ? fragment : [...fragment.children].find((child) => child.id === target.id);
+      const fresh = fragment.nodeType === Node.ELEMENT_NODE ? fragment : [...fragment.children].find((child) => idOf(child) === idOf(target));
       if (fresh) patch(target, fresh);
       htmx.process(target);
       Log.patched(follows);
@@ -278,7 +280,7 @@
     if (event.target.closest?.("#filter-fields")) event.target.form.requestSubmit();
     if (event.target.type === "file") Files.show(event.target);
   });
-  document.addEventListener("reset", (event) => { if (event.target.id === "bulk") { event.preventDefault(); Selection.clear(); } });
+  document.addEventListener("reset", (event) => { if (event.target === $("#bulk")) { event.preventDefault(); Selection.clear(); } });
 
   /* --- The log: follow only while its reader is at the bottom. */
 

@@ -90,6 +90,12 @@ class TaskRow:
         return took(self.task)
 
     @property
+    def took_words(self) -> str:
+        """ "01:12", which ticks while it runs; "0.4 s" for what was over in less than a second."""
+        is_short = self.took is not None and self.took < 1 and self.task.is_final
+        return words.duration(self.took) if is_short else words.clock(self.took)
+
+    @property
     def action(self) -> str:
         """What a click in the row does: cancel, retry or run again."""
         if not self.task.is_final:
@@ -98,7 +104,9 @@ class TaskRow:
 
     @property
     def tries(self) -> str:
-        if self.task.attempts < 1 or self.task.max_attempts < 2:
+        # A first attempt is worth a word only while more may come.
+        least = 1 if self.task.status in {Status.PENDING, Status.FAILED} else 2
+        if self.task.attempts < least or self.task.max_attempts < 2:
             return ""
         return f"{self.task.attempts}/{self.task.max_attempts}"
 

@@ -97,6 +97,11 @@ def test_ticked_tasks_are_acted_on_together(hub, make_task):
     page.locator(f"#task-{tasks[1].pk} input[name=id]").click(modifiers=["Shift"])
     expect(page.locator("#selected")).to_have_text("3 selected")
     assert page.locator("#select-page").evaluate("box => box.indeterminate")
+    page.get_by_role("button", name="Clear the selection").click()
+    expect(page.locator("#bulk")).to_be_hidden()
+    assert not page.locator("#select-page").evaluate("box => box.indeterminate")
+    page.locator(f"#task-{tasks[3].pk} input[name=id]").click()
+    page.locator(f"#task-{tasks[1].pk} input[name=id]").click(modifiers=["Shift"])
     page.locator("#bulk").get_by_role("button", name="Cancel").click()
     expect(page.locator(".banner", has_text="Cancelled 3 tasks.")).to_be_visible()
     assert Task.objects.get(status="PENDING") == tasks[0]
