@@ -77,6 +77,7 @@ def world(settings, make_task, owner) -> World:
         "kind": "NOOP",
         "queue": "default",
         "public_id": token.public_id,
+        "token_id": token.public_id,
         "name": "default",
         "content_type_id": ContentType.objects.get_for_model(Task).pk,
         "object_id": task.pk,
@@ -129,7 +130,7 @@ def test_a_teammate_without_permission_finds_nothing_of_the_owners(world, strang
         answer = ask(client, method, world.path(route))
         assert answer.status < 500, (method, route)
         assert SECRET not in answer.text, (method, route)
-        if "task_id" in route or "file_id" in route or "public_id" in route:
+        if "task_id" in route or "file_id" in route or "public_id" in route or "token_id" in route:
             assert answer.status in {404, 405} or method == "options", (method, route)
     unchanged(world)
 

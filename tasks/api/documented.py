@@ -49,6 +49,10 @@ def header(name: str, help_text: Any, *, on: int | None = None) -> OpenApiParame
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=help_text, response=response)
 
 
+QUEUE = OpenApiParameter("queue", str, OpenApiParameter.PATH, description=_("The queue's name."))
+TOKEN_ID = OpenApiParameter("token_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description=_("The token's id."))
+RANGE_NAME = query("range", enum=["1h", "24h", "7d", "30d"], help_text=_("The last 24 hours, unless asked otherwise."))
+TASK_TYPE = query("task_type", help_text=_("Only tasks of this type."))
 LINK = header("Link", _('Leads to the next page: `<…>; rel="next"`.'), on=200)
 TASK_ID = OpenApiParameter("task_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description=_("The task's id."))
 FILE_ID = OpenApiParameter("file_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description=_("The file's id."))
@@ -71,7 +75,7 @@ REPLAYED = header("Idempotency-Replayed", _("`true` where the task is an old one
 STATE = query("state", enum=TaskItem.State.values, help_text=_("Only items of this state."))
 FILTERS = [
     query("status", enum=Status.values, help_text=_("Only tasks of this status.")),
-    query("task_type", help_text=_("Only tasks of this type.")),
+    TASK_TYPE,
     query("queue", help_text=_("Only tasks of this queue.")),
     query("owner", help_text=_("Only tasks of this user name; `me` for one's own.")),
     query("since", help_text=_("Only tasks submitted since: `2d`, `12h`, or an ISO 8601 time.")),

@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from tasks.accounts.models import Token
 from tasks.bulk import ACTS, LIMIT
 from tasks.masking import masked
-from tasks.models import Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
+from tasks.models import Cluster, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
 
 
 @extend_schema_field({})
@@ -202,6 +203,93 @@ class TaskTypeSerializer(serializers.Serializer[Any]):
     hidden = serializers.BooleanField(help_text=_("Not offered on the pages."))
     max_attempts = serializers.IntegerField()
     parameters = serializers.JSONField(help_text=_("A JSON Schema (2020-12)."))
+
+
+class ClusterSerializer(serializers.ModelSerializer[Cluster]):
+    """A sentinel with its workers. It is alive until its lease expires."""
+
+    alive = serializers.SerializerMethodField()
+    workers = serializers.SerializerMethodField(help_text=_("One entry a worker, as it last reported."))
+
+    class Meta:
+        model = Cluster
+        fields = ["id", "hostname", "pid", "queues", "workers", "started_at", "renewed_at", "lease_expires_at", "alive"]
+
+    def get_alive(self, cluster: Cluster) -> bool:
+        return cluster.lease_expires_at > self.context["now"]
+
+    def get_workers(self, cluster: Cluster) -> list[dict[str, Any]]:
+        return cluster.workers
+
+
+class QueueSerializer(serializers.Serializer[Any]):
+    """A queue, with its tasks that could start now and those that run, each counted up to 10,000."""
+
+    name = serializers.CharField()
+    paused_at = serializers.DateTimeField(allow_null=True)
+    ready = serializers.IntegerField()
+    running = serializers.IntegerField()
+
+
+class BucketSerializer(serializers.Serializer[Any]):
+    """Times are in seconds; null where nothing ended."""
+
+    start = serializers.DateTimeField(allow_null=True)
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    cancelled = serializers.IntegerField()
+    p50 = serializers.FloatField(allow_null=True, help_text=_("Half of them took no longer."))
+    p95 = serializers.FloatField(allow_null=True)
+    wait_p50 = serializers.FloatField(allow_null=True, help_text=_("Half of them waited no longer."))
+    wait_p95 = serializers.FloatField(allow_null=True)
+
+
+class FrequentErrorSerializer(serializers.Serializer[Any]):
+    error = serializers.CharField()
+    count = serializers.IntegerField()
+    last_at = serializers.DateTimeField()
+
+
+class StatisticsSerializer(serializers.Serializer[Any]):
+    since = serializers.DateTimeField()
+    total = BucketSerializer()
+    before = BucketSerializer(help_text=_("The period before this one."))
+    by_type = serializers.DictField(child=BucketSerializer())
+    over_time = BucketSerializer(many=True)
+    errors = FrequentErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+class TokenSerializer(serializers.ModelSerializer[Token]):
+    """A token, but for its text, which is shown once."""
+
+    id = serializers.UUIDField(source="public_id")
+    created_at = serializers.DateTimeField(source="created")
+    expires_at = serializers.DateTimeField(source="expiry", allow_null=True)
+
+    class Meta:
+        model = Token
+        fields = ["id", "name", "created_at", "last_used_at", "expires_at"]
+
+
+class NewTokenSerializer(serializers.Serializer[Any]):
+    """What to make a token from."""
+
+    name = serializers.CharField(max_length=100, help_text=_("What it is for."))
+    days = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=3650, help_text=_("Until it expires; never, if null.")
+    )
+
+
+class MadeTokenSerializer(TokenSerializer):
+    """A new token with its text: it is not shown again."""
+
+    token = serializers.SerializerMethodField()
+
+    class Meta(TokenSerializer.Meta):
+        fields = [*TokenSerializer.Meta.fields, "token"]
+
+    def get_token(self, token: Token) -> str:
+        return self.context["text"]
 
 
 class ProblemSerializer(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView
 
-from tasks.api import hub, many, parts
+from tasks.api import hub, many, parts, running, tokens
 from tasks.api.tasks import TaskViewSet
 
 app_name = "api"
@@ -23,6 +23,13 @@ urlpatterns = [
     *both("health", hub.HealthView.as_view(), "health"),
     *both("schema", SpectacularAPIView.as_view(), "schema"),
     *both("task-types", hub.TaskTypesView.as_view(), "task-types"),
+    *both("clusters", running.ClustersView.as_view(), "clusters"),
+    *both("queues", running.QueuesView.as_view(), "queues"),
+    *both("queues/<str:queue>/pause", running.PauseView.as_view(), "pause"),
+    *both("queues/<str:queue>/resume", running.ResumeView.as_view(), "resume"),
+    *both("statistics", running.StatisticsView.as_view(), "statistics"),
+    *both("tokens", tokens.TokensView.as_view(), "tokens"),
+    *both("tokens/<str:token_id>", tokens.TokenView.as_view(), "token"),
     *both("tasks", TaskViewSet.as_view({"get": "list", "post": "create"}), "tasks"),
     # Before the ids: it is never looked up as one.
     *both("tasks/submit", TaskViewSet.as_view({"post": "submit"}), "submit"),

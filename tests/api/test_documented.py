@@ -16,8 +16,10 @@ from django.db import OperationalError
 from drf_spectacular.generators import SchemaGenerator
 
 from tasks import registry
+from tasks.access import local_user
+from tasks.accounts import tokens
 from tasks.api import parsers, throttles
-from tasks.models import TaskFile
+from tasks.models import Queue, TaskFile
 
 pytestmark = pytest.mark.django_db
 
@@ -40,9 +42,18 @@ class Scene:
 
     client: Any
     make_task: Callable[..., Any]
+    staff: Any
 
     def task(self, status="FAILED"):
         return {"task_id": str(self.make_task(status=status).pk)}
+
+    def queue(self):
+        Queue.objects.get_or_create(name="default")
+        return {"queue": "default"}
+
+    def token(self):
+        token, _text = tokens.make(local_user(), "laptop", 1)
+        return {"token_id": str(token.public_id)}
 
     def file(self):
         row = TaskFile(task=self.make_task(), kind="output", name="a.txt", size=3)
@@ -53,7 +64,8 @@ class Scene:
 
 def ask(scene, name, *, ids=None, query="", body=None, **headers):
     method, path, _ = OPERATIONS[name]
-    path = path.format(**(ids or {"task_id": UNKNOWN, "file_id": UNKNOWN}))
+    unknown = dict.fromkeys(("task_id", "file_id", "token_id", "queue"), UNKNOWN)
+    path = path.format(**unknown | (ids or {}))
     more = {} if body is None else {"data": body, "content_type": "application/json"}
     return getattr(scene.client, method)(path + query, headers=headers, **more)
 
@@ -80,6 +92,16 @@ WAYS: dict[tuple[str, int], Callable[[Scene], Any]] = {
     ("listFiles", 200): lambda s: ask(s, "listFiles", ids=s.task()),
     ("listItems", 200): lambda s: ask(s, "listItems", ids=s.task()),
     ("listItems", 422): lambda s: ask(s, "listItems", ids=s.task(), query="?state=x"),
+    ("listClusters", 200): lambda s: ask(s, "listClusters"),
+    ("listQueues", 200): lambda s: ask(s, "listQueues"),
+    ("pauseQueue", 200): lambda s: ask(s, "pauseQueue", ids=s.queue()),
+    ("resumeQueue", 200): lambda s: ask(s, "resumeQueue", ids=s.queue()),
+    ("getStatistics", 200): lambda s: ask(s, "getStatistics"),
+    ("getStatistics", 422): lambda s: ask(s, "getStatistics", query="?range=x"),
+    ("listTokens", 200): lambda s: s.token() and ask(s, "listTokens"),
+    ("makeToken", 201): lambda s: ask(s, "makeToken", body={"name": "laptop", "days": 30}),
+    ("makeToken", 422): lambda s: ask(s, "makeToken", body={}),
+    ("revokeToken", 204): lambda s: ask(s, "revokeToken", ids=s.token()),
     ("listTaskTypes", 200): lambda s: ask(s, "listTaskTypes"),
     ("listTasks", 200): lambda s: s.task() and ask(s, "listTasks"),
     ("listTasks", 422): lambda s: ask(s, "listTasks", query="?status=x"),
@@ -120,7 +142,7 @@ def too_often(scene, name, settings, monkeypatch):
     settings.ACCESS = "login"
     monkeypatch.setattr(throttles, "STRANGERS", 0)
     settings.REQUESTS_PER_MINUTE = 1
-    scene.client.force_login(scene.make_task.person)
+    scene.client.force_login(scene.staff)
     for _ in range(3):
         answer = ask(scene, name, body={} if OPERATIONS[name][0] == "post" else None)
     caches["shared"].clear()
@@ -147,9 +169,8 @@ ANYWHERE = {
 
 
 @pytest.fixture
-def scene(client, make_task, owner):
-    make_task.person = owner
-    return Scene(client, make_task)
+def scene(client, make_task, staff):
+    return Scene(client, make_task, staff)
 
 
 @pytest.mark.parametrize(("name", "status"), DOCUMENTED)
