@@ -108,6 +108,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
+    "django_tasks",
     "knox",
     "axes",
     "tasks.accounts",
@@ -331,6 +332,10 @@ Q_CLUSTER = {
     "daemonize_workers": False,  # a handler may start processes of its own
     "log_level": "WARNING",
 }
+
+# Django's Tasks framework: functions decorated with `@task`
+
+TASKS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "tasks.backend.TaskHubBackend", "QUEUES": []}}
 
 # The API
 
