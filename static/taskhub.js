@@ -48,6 +48,8 @@
 
   function append(old, fresh) {
     for (const child of [...fresh.children]) if (!document.getElementById(child.id)) old.append(child);
+    // A browser carries so many lines with ease; the whole log is a download.
+    while (old.children.length > 10_000) old.firstElementChild.remove();
   }
 
   /* Rows come and go only while nobody is reading or ticking; else they are announced, and those that left are dimmed. */

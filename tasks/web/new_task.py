@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
+from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -77,6 +79,9 @@ def new_kind(request: HttpRequest, kind: str) -> HttpResponse:
     if request.method == "GET":
         fill_from_former(request, task_type, form, options)
         return form_page(request, task_type, form, options)
+    earlier = Receipt(request)
+    if page := earlier.page():
+        return to_page(request, page)
     try:
         task = start(request, task_type, form, options)
     except ValidationError as error:
@@ -85,7 +90,30 @@ def new_kind(request: HttpRequest, kind: str) -> HttpResponse:
     messages.success(request, _("Started: %(task)s") % {"task": task})
     forget_counts(request.user)
     page = reverse("tasks:task", args=[task.pk])
+    earlier.keep(page)
+    return to_page(request, page)
+
+
+def to_page(request: HttpRequest, page: str) -> HttpResponse:
     return HttpResponse(status=204, headers={"HX-Redirect": page}) if request.htmx else redirect(page)  # type: ignore[attr-defined]
+
+
+class Receipt:
+    """A form's own number, so that sending it twice starts one task."""
+
+    SECONDS = 3600
+
+    def __init__(self, request: HttpRequest) -> None:
+        number = as_id(request.POST.get("receipt"))
+        self.key = f"receipt:{request.user.pk}:{number}" if number else ""
+
+    def page(self) -> str:
+        """Where the form led that was sent before with this number."""
+        return (self.key and caches["shared"].get(self.key)) or ""
+
+    def keep(self, page: str) -> None:
+        if self.key:
+            caches["shared"].set(self.key, page, self.SECONDS)
 
 
 def offered_type(name: str) -> TaskType:
@@ -165,6 +193,7 @@ def form_page(
     errors = [*form.errors, *options.errors]
     context = {
         "kind": kind,
+        "receipt": uuid.uuid4(),
         "form": form,
         "options": options,
         "rest": rest or [],

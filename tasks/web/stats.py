@@ -27,7 +27,6 @@ from tasks.web.items import csv_response
 from tasks.web.rows import kind_label
 from tasks.web.workers import WorkersPage
 
-
 KEPT = 10  # seconds: statistics are worth so long, and asked for every 15
 
 

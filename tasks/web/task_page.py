@@ -69,6 +69,13 @@ class TaskPage:
         return f"{self.row.signature}.{last_line}"
 
     @property
+    def shown_version(self) -> str:
+        """The version of what is shown: behind `version` while a long log comes in several answers."""
+        shown = self.lines.shown
+        last_line = shown[-1].seq if shown else number(self.request.GET.get("after"))
+        return f"{self.row.signature}.{last_line}"
+
+    @property
     def is_live(self) -> bool:
         """Whether the page is worth asking for again."""
         return not self.task.is_final or self.task.is_stopping

@@ -80,6 +80,12 @@ def test_a_form_starts_a_task_with_what_was_filled_in(client, every_field):
     assert task.files.get().name == "t.csv"
 
 
+def test_a_form_that_is_sent_twice_starts_one_task(client, every_field):
+    receipt = re.search(r'name="receipt" value="([^"]+)"', client.get(every_field).content.decode())[1]
+    pages = {post(client, every_field, receipt=receipt)["Location"] for _time in range(2)}
+    assert pages == {f"/tasks/{Task.objects.get().pk}/"}
+
+
 def test_an_unticked_box_means_no(client, every_field):
     post(client, every_field, keen="false")
     assert Task.objects.get().parameters["keen"] is False

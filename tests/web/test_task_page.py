@@ -57,6 +57,17 @@ def test_only_new_log_lines_are_sent_again(client, make_task):
     assert re.findall(r'id="L(\d+)"', fragment) == ["9", "10"]
 
 
+def test_many_new_lines_come_in_several_answers_and_none_is_left_out(client, make_task):
+    task = make_task(status="RUNNING", started_at=timezone.now())
+    TaskLogLine.objects.bulk_create(TaskLogLine(task=task, seq=n, message=f"line {n}") for n in range(1, 1501))
+    first = client.get(f"/tasks/{task.pk}/_live/?after=10").content.decode()
+    version = re.search(r'data-ver="([^"]+)"', first)[1]
+    second = client.get(f"/tasks/{task.pk}/_live/?after=1010&v={version}").content.decode()
+    assert re.findall(r'id="L(\d+)"', second)[-1] == "1500"
+    version = re.search(r'data-ver="([^"]+)"', second)[1]
+    assert client.get(f"/tasks/{task.pk}/_live/?after=1500&v={version}").status_code == 204
+
+
 def test_a_long_log_opens_at_its_end_and_earlier_lines_can_be_had(client, make_task):
     task = make_task(status="SUCCESS", completed_at=timezone.now())
     TaskLogLine.objects.bulk_create(TaskLogLine(task=task, seq=n, message=f"line {n}") for n in range(1, 1501))
