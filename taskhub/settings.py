@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -108,6 +109,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
+    "corsheaders",
     "django_tasks",
     "knox",
     "axes",
@@ -121,6 +123,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tasks.middleware.RequestIdMiddleware",
     "tasks.middleware.PrivateMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "tasks.middleware.UnfinishedMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -339,6 +342,11 @@ TASKS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "tasks.backend.TaskHu
 
 # The API
 
+# Pages of these origins may call the API from a browser, with a token; without any, none may.
+CORS_ALLOWED_ORIGINS = env.list("TASKHUB_CORS_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key"]
+CORS_EXPOSE_HEADERS = ["link", "retry-after", "idempotency-replayed", "x-request-id"]
 WEB_THREADS = 8  # of each web process: see taskhub/gunicorn.py
 REQUESTS_PER_MINUTE = number("TASKHUB_REQUESTS_PER_MINUTE", 6000)
 REST_FRAMEWORK = {
