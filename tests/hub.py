@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 
-from tests.processes import ProcessInfo, children_of, wait_for
+from tests.processes import ProcessInfo, children_of, living_in_sessions, wait_for
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 
@@ -49,10 +49,11 @@ def environment(folder: Path, **variables: str) -> dict[str, str]:
 class RunningHub:
     """A `manage.py up` under test."""
 
-    def __init__(self, folder: Path, database: str, *arguments: str) -> None:
+    def __init__(self, folder: Path, database: str, *arguments: str, **variables: str) -> None:
         self.folder = folder
-        self.environment = environment(folder, DATABASE_URL=database)
+        self.environment = environment(folder, DATABASE_URL=database, **variables)
         self.output = folder.parent / f"{folder.name}.log"
+        self.seen: set[int] = set()  # sessions
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [*MANAGE, "up", "--port", "0", "--workers", "1", *arguments],
@@ -82,6 +83,11 @@ class RunningHub:
             return self.ask("api/health")
         except OSError:
             return None
+
+    def processes(self) -> list[ProcessInfo]:
+        """What lives of all its parts, those of earlier looks too."""
+        self.seen |= self.sessions()
+        return living_in_sessions(self.seen)
 
     def submit(self, task_type: str, **parameters: Any) -> str:
         """Submit a task by API; gives its id."""

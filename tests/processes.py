@@ -39,6 +39,12 @@ def living_in_sessions(sessions: set[int]) -> list[ProcessInfo]:
     return [process for process in living_processes() if process.session in sessions]
 
 
+def after(seconds: float) -> Callable[[], bool]:
+    """A condition that is true so many seconds from now: for `wait_for`, where it is time itself that matters."""
+    moment = time.monotonic() + seconds
+    return lambda: time.monotonic() >= moment
+
+
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
     """What `condition` gives once it is true. Raises AssertionError when that takes too long."""
     deadline = time.monotonic() + seconds

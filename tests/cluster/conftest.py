@@ -17,6 +17,7 @@ from django.db import connection
 
 from tasks import lifecycle
 from tasks.models import Cluster, Task
+from tests.hub import RunningHub
 from tests.processes import ProcessInfo, children_of, living_in_sessions, wait_for
 
 
@@ -122,6 +123,19 @@ def marks(tmp_path: Path) -> Callable[[str], list[list[str]]]:
 def mark(tmp_path: Path) -> str:
     """Where handlers leave their marks."""
     return str(tmp_path / "marks")
+
+
+@pytest.fixture
+def hub(transactional_db: None, tmp_path: Path) -> Iterator[RunningHub]:
+    """A whole hub, web server and two workers, on the test's database."""
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    hub = RunningHub(folder, database_url(), "--workers", "2", TASKHUB_APPS="tests.work")
+    try:
+        wait_for(hub.works)
+        yield hub
+    finally:
+        hub.stop_if_running()
 
 
 def submit(task_type: str, /, *, options: dict[str, Any] | None = None, **parameters: Any) -> Task:

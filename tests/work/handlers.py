@@ -116,6 +116,20 @@ def die(context: TaskContext, *, how: str) -> None:
     os._exit(3)
 
 
+class Size(serializers.Serializer[Any]):
+    megabytes = serializers.IntegerField()
+
+
+hoard: list[bytes] = []
+
+
+@task_type("GROW", label="Grow", parameters=Size)
+def grow(context: TaskContext, *, megabytes: int) -> int:
+    """Make the worker's process larger for good."""
+    hoard.append(b"x" * megabytes * 1024 * 1024)
+    return len(hoard)
+
+
 class Failing(serializers.Serializer[Any]):
     times = serializers.IntegerField(default=1_000)
     retry = serializers.BooleanField(default=True)
