@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -23,6 +23,7 @@ from tasks import lifecycle, registry
 from tasks.lifecycle import PRIORITIES
 from tasks.models import Task, TaskFile
 from tasks.registry import TaskType
+from tasks.web import words
 from tasks.web.acts import person
 from tasks.web.forms import Form
 from tasks.web.hub import forget_counts
@@ -158,6 +159,18 @@ def _uploads(value: Any) -> Any:
         return [_uploads(one) for one in value]
     name, content = value
     return SimpleUploadedFile(name, content)
+
+
+@require_POST
+def samples(request: HttpRequest) -> HttpResponse:
+    """One task of each kind on its sample data: what an empty hub offers for a first look."""
+    kinds = [kind for kind in offered() if kind.sample]
+    for kind in kinds:
+        name = _("Sample: %(kind)s") % {"kind": kind.label}
+        lifecycle.submit(kind.name, sample_parameters(kind), by=person(request), name=name)
+    forget_counts(request.user)
+    messages.success(request, _("Started: %(task)s") % {"task": words.tasks(len(kinds))})
+    return redirect("tasks:list")
 
 
 def fill_from_former(request: HttpRequest, kind: TaskType, form: Form, options: Form) -> None:

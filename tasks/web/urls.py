@@ -13,6 +13,7 @@ urlpatterns = [
     path("tasks/bulk/", bulk.bulk, name="bulk"),
     path("tasks/export.csv", bulk.export, name="export"),
     path("tasks/new/", new_task.new, name="new"),
+    path("tasks/new/samples/", new_task.samples, name="samples"),
     path("tasks/new/<str:kind>/", new_task.new_kind, name="new_kind"),
     path("tasks/<uuid:task_id>/", task_page.task, name="task"),
     path("tasks/<uuid:task_id>/_live/", task_page.task_live, name="task_live"),

@@ -154,3 +154,10 @@ def test_every_offered_type_has_a_form_and_a_sample(client, kind):
     if kind.sample:
         client.post(url, {"sample": "1"})
         assert Task.objects.get().task_type == kind.name
+
+
+def test_an_empty_hub_starts_a_sample_of_each_kind_by_one_click(client):
+    assert 'action="/tasks/new/samples/"' in client.get("/").content.decode()
+    client.post("/tasks/new/samples/")
+    started = set(Task.objects.values_list("task_type", flat=True))
+    assert started == {kind.name for kind in registry.all_types() if kind.sample and not kind.hidden}
