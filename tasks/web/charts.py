@@ -56,7 +56,8 @@ def top_of_axis(most: float) -> float:
     scale = 1.0
     while scale * 10 < most:
         scale *= 10
-    return next(scale * step for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 12) if scale * step >= most)
+    rounds = (1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 12) if scale > 1 else (8, 12)
+    return next(scale * step for step in rounds if scale * step >= most)
 
 
 def top_of_time(most: float) -> float:
