@@ -36,6 +36,8 @@ OVERDUE = 0.1  # seconds that a task may be held without being started
 PUBLISH_AFTER = 0.05  # seconds after which a fast task that still runs is shown as RUNNING
 REPORT_EVERY = 1.0  # seconds between writes of one task's progress and log
 LOOK_EVERY = 1.0  # seconds between looks at the table, should a wake-up be lost
+LOCK_PATIENCE = 2.0  # seconds to wait for a lock of the database
+HELD_TOO_LONG = 2.0  # seconds that a handler may lock everybody out without being told
 PAUSE_MOST = 1.0  # seconds between tries while the database is away
 FREES_A_TASK = (Move.GIVE_BACK, Move.LET_GO)  # the task itself, or a retry that waited for it
 
@@ -64,6 +66,8 @@ class Pulse(threading.Thread):
         self.stopping = False
         self.broken = True  # a connection not yet prepared is as one that broke
         self.unwritten: list[Outcome] = []
+        self.transaction: object | None = None  # a handler's, that locks everybody out
+        self.transaction_since = 0.0
         self.next_look = 0.0
 
     # --- called by the main thread
@@ -129,7 +133,6 @@ class Pulse(threading.Thread):
                 pause = 0.1
             except DATABASE_AWAY as error:
                 say(f"The database does not answer: {str(error).strip()[:200]}")
-                self._blame_handler()
                 self.broken = True
                 connection.close()
                 time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
@@ -180,6 +183,7 @@ class Pulse(threading.Thread):
         """One turn: stop what is to stop, write what there is, claim what comes next."""
         self._interrupt_if_asked()
         self._watch_for_stop()
+        self._watch_transaction()
         if self.broken:
             self._reconcile()
         self._write_turn()
@@ -328,7 +332,7 @@ class Pulse(threading.Thread):
 
         Its claim may have been committed although the reply was lost.
         """
-        self.store.prepare_connection()
+        self.store.prepare_connection(LOCK_PATIENCE)
         held = self.store.held_by(self.cluster, self.pid)
         # The table is read first: what is claimed later is not in question, what has moved on is known further on.
         lost = set(held.values_list("claim", flat=True)) - self._known_claims()
@@ -366,15 +370,16 @@ class Pulse(threading.Thread):
             self.stopping = True
             self.bell.put(None)
 
-    def _blame_handler(self) -> None:
+    def _watch_transaction(self) -> None:
         """A handler whose own transaction locks everybody out, this thread too: its log says so, once it can."""
-        run = self.run_now
-        if run is None or run.blamed or not self.store.is_locked_out_by(self.handlers_connection):
-            return
-        run.blamed = True
-        said = "The handler holds a transaction open. On SQLite nobody else can write meanwhile, not even its progress."
-        run.lines.append((timezone.now(), "warning", said))
-        run.dirty = True
+        run, now = self.run_now, time.monotonic()
+        held = self.store.transaction_that_locks(self.handlers_connection)
+        if held is None or held is not self.transaction:
+            self.transaction, self.transaction_since = held, now
+        elif run is not None and not run.blamed and now - self.transaction_since >= HELD_TOO_LONG:
+            run.blamed = run.dirty = True
+            said = "The handler holds a transaction open. On SQLite nobody can write meanwhile, its own log included."
+            run.lines.append((timezone.now(), "warning", said))
 
 
 def say(text: str) -> None:

@@ -42,6 +42,7 @@ WATCH_EVERY = 0.25  # seconds between looks at the clocks of running tasks, and 
 INTERRUPT_GRACE = 10.0  # seconds from the interrupt to SIGKILL
 STOP_INTERRUPT_GRACE = 3.0  # the same when the cluster stops
 QUICK_DEATH = 1.0  # a worker that lived shorter died of its start: its successor waits
+LOCK_PATIENCE = 1.0  # seconds to wait for a lock of the database
 FORK_AGAIN = 1.0  # seconds after the system refused a process or a pipe
 COMPLAIN_EVERY = 5.0  # seconds between lines in the log while the database is away
 SECOND_SIGNAL = 1.0  # seconds after the first from which on a signal counts as a second one
@@ -107,7 +108,7 @@ class Sentinel(DjangoQSentinel):
         return True
 
     def _prepare_connection(self, **kwargs: Any) -> None:
-        self.store.prepare_connection()
+        self.store.prepare_connection(LOCK_PATIENCE)
 
     def turn(self) -> None:
         """One turn: bury, spawn, hear, do what the clock asks; then wait for news."""
@@ -223,15 +224,16 @@ class Sentinel(DjangoQSentinel):
         if descriptor >= 0:
             os.close(descriptor)
 
-    def bury_dead(self, *, counted: bool = True) -> None:
-        """Free what dead workers held, after waitpid: from then on nobody runs it."""
+    def bury_dead(self, *, counted: bool = True) -> bool:
+        """Free what dead workers held, after waitpid: from then on nobody runs it. False: the database is away."""
         for member in list(self.members.values()):
             if not member.is_dead():
                 continue
             freed = self.safely(partial(self._release, member, counted))
             if freed is None:
-                continue  # the database is away: the body is kept, and looked at again
+                return False  # the bodies are kept, and looked at again
             self._forget_member(member, freed)
+        return True
 
     def _release(self, member: Member, counted: bool) -> int:
         """Free what a dead worker held. What did not stop at its timeout has had its attempt; the rest is a loss."""
@@ -398,11 +400,10 @@ class Sentinel(DjangoQSentinel):
             self._hurry(began)
             self.safely(partial(self.heartbeat.turn, time.monotonic()))
             self.wait(0.1)
-        self.bury_dead()
         self._leave()
 
     def _leave(self) -> None:
-        if self.safely(partial(self.store.retire, self.id)) is None:
+        if not self.bury_dead() or self.safely(partial(self.store.retire, self.id)) is None:
             # Our row stays, and so does the lock's file: once it can be taken, the next reaper knows us dead.
             log.warning("Cluster %s has stopped; what it held is freed once the database answers.", self.id)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.utils import timezone
@@ -66,7 +67,7 @@ def test_a_worker_that_has_grown_is_replaced_after_its_task_while_the_other_goes
         wait_until(task, "SUCCESS")
     assert Task.objects.filter(losses__gt=0).count() == 0
     ended = sorted(Task.objects.filter(pk__in=[task.pk for task in others]).values_list("completed_at", flat=True))
-    pauses = [(after - before).total_seconds() for before, after in zip(ended, ended[1:], strict=False)]
+    pauses = [(after - before).total_seconds() for before, after in pairwise(ended)]
     assert max(pauses) < 0.5
     assert grown.attempts == 1
 

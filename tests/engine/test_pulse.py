@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tasks import files, lifecycle
 from tasks.engine.outcome import Move, Outcome
-from tasks.engine.pulse import OVERDUE, PUBLISH_AFTER, Pulse
+from tasks.engine.pulse import HELD_TOO_LONG, OVERDUE, PUBLISH_AFTER, Pulse
 from tasks.engine.run import Run
 from tasks.models import TaskFile
 from tests.engine.conftest import fresh
@@ -263,8 +263,10 @@ def test_a_failing_on_interrupt_does_no_harm(pulse, slot, make_task, start, capf
 def test_a_handlers_own_transaction_is_told_on_its_task_once(pulse, make_task, start):
     make_task()
     pulse.run_now = run = run_of(start())
-    pulse._blame_handler()  # the test's own transaction is open on this connection
-    pulse._blame_handler()
+    pulse._watch_transaction()  # the test's own is open on this connection
+    pulse.transaction_since -= HELD_TOO_LONG
+    pulse._watch_transaction()
+    pulse._watch_transaction()
     pulse._write_turn()
     [(_, said)] = texts_of(run.claimed)
     assert said.startswith("The handler holds a transaction open.")

@@ -50,6 +50,12 @@ def sleep_with_timeout(context: TaskContext, *, seconds: float, mark: str) -> fl
     return seconds
 
 
+@task_type("SLEEP_TWO_SECONDS_AT_MOST", label="Sleep with a longer timeout", parameters=Seconds, timeout=2)
+def sleep_with_longer_timeout(context: TaskContext, *, seconds: float, mark: str) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
 @task_type("SPIN", label="Spin", parameters=Seconds)
 def spin(context: TaskContext, *, seconds: float, mark: str) -> int:
     """A busy loop that swallows every Exception."""

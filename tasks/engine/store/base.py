@@ -40,12 +40,12 @@ class Store:
 
     vendor = ""
 
-    def prepare_connection(self) -> None:
-        """Set up the connection of a pulse or sentinel: neither may wait long behind somebody's transaction."""
+    def prepare_connection(self, patience: float) -> None:
+        """Have this connection wait at most so many seconds for a lock: what is locked longer counts as away."""
 
-    def is_locked_out_by(self, other: BaseDatabaseWrapper) -> bool:
-        """Whether a transaction that is open on the other connection keeps everybody from writing."""
-        return False
+    def transaction_that_locks(self, other: BaseDatabaseWrapper) -> object | None:
+        """What is open on the other connection and keeps everybody from writing."""
+        return None
 
     def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
         """Take up to `limit` ready tasks of a queue, in the order they are to run.

@@ -48,9 +48,9 @@ class PostgresStore(Store):
     def now(self) -> Any:
         return Now()
 
-    def prepare_connection(self) -> None:
+    def prepare_connection(self, patience: float) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '3s'")
+            cursor.execute(f"SET lock_timeout = {patience * 1000:.0f}")
 
     def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
         values: dict[str, Any] = {

@@ -49,13 +49,12 @@ class SqliteStore(Store):
     def now(self) -> Any:
         return timezone.now()
 
-    def prepare_connection(self) -> None:
+    def prepare_connection(self, patience: float) -> None:
         with connection.cursor() as cursor:
-            # Who keeps the time must not wait as long as a handler may: what is locked counts as away.
-            cursor.execute("PRAGMA busy_timeout = 2000")
+            cursor.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
 
-    def is_locked_out_by(self, other: BaseDatabaseWrapper) -> bool:
-        return other.in_atomic_block
+    def transaction_that_locks(self, other: BaseDatabaseWrapper) -> object | None:
+        return next(iter(other.atomic_blocks), None)
 
     def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
         slow = "1"
