@@ -20,7 +20,7 @@ COLUMNS_COUNTED = 200
 def find_few(profiles: Sequence[ColumnProfile], table: Table) -> None:
     """Of columns with few different values: all of them counted at once, and so exactly how many there are."""
     few = [profile for profile in profiles if 0 < profile.distinct <= FEW_VALUES]
-    for profile, counts in zip(few, table.select([f"histogram({profile.key})" for profile in few]), strict=True):
+    for profile, counts in zip(few, table.select(few, [f"histogram({profile.key})" for profile in few]), strict=True):
         profile.distinct, profile.distinct_is_exact = len(counts), True
         common = sorted(counts.items(), key=lambda item: -item[1])[:TOP]
         profile.facts["top"] = [{"value": plain(value), "count": count} for value, count in common]
@@ -45,22 +45,23 @@ def find_many(profiles: Sequence[ColumnProfile], table: Table) -> None:
 def _bounds(profiles: Sequence[ColumnProfile], table: Table) -> None:
     names = ("min", "max", "shortest", "longest")
     asked = ("min({})", "max({})", "min(length({}))", "max(length({}))")
-    found = iter(table.select([one.format(profile.key) for profile in profiles for one in asked]))
+    found = iter(table.select(profiles, [one.format(profile.key) for profile in profiles for one in asked]))
     for profile in profiles:
         profile.facts |= {name: plain(next(found)) for name in names}
 
 
 def _commonest(profile: ColumnProfile, table: Table) -> list[tuple[str, int]]:
     """Of very many texts those are counted that are common in a sample: what is common at all is common there."""
-    key, where = profile.key, f"{profile.key} IS NOT NULL"
+    where = f"{profile.key} IS NOT NULL"
     if profile.distinct > MANY_VALUES:
         some = f"{where} AND file_row_number % {table.every * SPARSER} = 0"
-        candidates = table.database.run(_group(key, table, some, CANDIDATES))
-        where = f"{key} IN ({', '.join(quoted(value) for value, _count in candidates)})"
-    return table.database.run(_group(key, table, where, TOP))
+        candidates = _grouped(profile, table, some, CANDIDATES)
+        where = f"{profile.key} IN ({', '.join(quoted(value) for value, _count in candidates)})"
+    return _grouped(profile, table, where, TOP)
 
 
-def _group(key: str, table: Table, where: str, limit: int) -> str:
-    return (
-        f"SELECT {key}, count(*) AS n FROM {table.rows.table} WHERE {where} GROUP BY 1 ORDER BY n DESC, 1 LIMIT {limit}"
+def _grouped(profile: ColumnProfile, table: Table, where: str, limit: int) -> list[tuple[str, int]]:
+    return table.database.run(
+        f"SELECT {profile.key}, count(*) AS n FROM {table.rows.table_of([profile.column])} WHERE {where} "
+        f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {limit}"
     )

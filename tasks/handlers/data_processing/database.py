@@ -33,6 +33,10 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+class OutOfMemory(Fail):
+    """The statement does not get by with the memory it may use."""
+
+
 class Query(threading.Thread):
     """A statement on its way: it runs beside the main thread, which reports progress and hears interrupts."""
 
@@ -72,7 +76,7 @@ class Database:
             f"SET allowed_directories = [{quoted(f'{folder}/')}]",
             f"SET allowed_paths = [{paths}]",
             "SET enable_external_access = false",
-            "SET allowed_configs = ['threads']",
+            "SET allowed_configs = ['threads', 'preserve_insertion_order']",
             "SET lock_configuration = true",
         ):
             self.connection.execute(statement)
@@ -98,6 +102,11 @@ class Database:
         """The first row of a statement."""
         return self.run(sql, parameters)[0]
 
+    def go_slowly(self) -> None:
+        """For very wide tables: each thread holds a vector of every column. One alone keeps the order by itself."""
+        self.run("SET threads = 1")
+        self.run("SET preserve_insertion_order = false")
+
     def close(self) -> None:
         self.connection.close()
 
@@ -118,7 +127,7 @@ def _explained(error: Exception) -> Exception:
     import duckdb
 
     if isinstance(error, duckdb.OutOfMemoryException):
-        return Fail(
+        return OutOfMemory(
             _(
                 "The file needs more memory than the %(limit)s MB that TASKHUB_DUCKDB_MEMORY allows. "
                 "Raise it, or split the file."

@@ -178,6 +178,6 @@ def _save(context: TaskContext, found: Findings, database: Database, folder: Pat
     outputs = Outputs(context, found.source, found.rows, database, folder)
     with database.progress.stage(75, 100, _("Saving")):
         if clean_copy:
-            outputs.save_rows(found.repeated)
+            found.warnings += outputs.save_rows(found.repeated)
         outputs.save_set_aside()
         outputs.save_profile(profile_of(found))

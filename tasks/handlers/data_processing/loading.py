@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
+from tasks.context import Fail
 from tasks.handlers.data_processing.database import Database, quoted
 from tasks.handlers.data_processing.guessing import Column, count_fitting, counts_of
 from tasks.handlers.data_processing.kinds import TEXT, Reading
@@ -14,9 +18,11 @@ from tasks.handlers.data_processing.source import MISSING_LIST, Source
 # A column is text after all when more of its values than this share cannot be read.
 MOST_UNREADABLE = 0.05
 LONGEST_UNREADABLE = 80
-WIDE = 500
+# DuckDB's Parquet writer holds a block of 256 kB for every column of texts.
+COLUMNS_IN_FILE = 400
 # Quick to write and to read again; it is gone when the task ends.
-UNPACKED = "FORMAT parquet, COMPRESSION uncompressed, WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT 5000"
+UNPACKED = "FORMAT parquet, COMPRESSION uncompressed, WRITE_BLOOM_FILTER false"
+LARGEST_DICTIONARY = 5000
 ROWS_IN_GROUP = 122_880
 VALUES_IN_GROUP = 4_000_000
 
@@ -32,37 +38,69 @@ class Unreadable:
 
 @dataclass
 class Rows:
-    """The typed rows: a Parquet file with the columns c0, c1, … and `odd`, as SQL in `table`."""
+    """The typed rows, in Parquet files of COLUMNS_IN_FILE columns each: c0, c1, …, `odd` and `file_row_number`."""
 
-    path: Path
+    paths: list[Path]
     columns: list[Column]
     count: int
     unreadable: dict[int, Unreadable] = field(default_factory=dict)
 
     @property
     def table(self) -> str:
-        return f"read_parquet({quoted(self.path)}, file_row_number = true)"
+        """All columns, as SQL: the files side by side, row by row."""
+        if len(self.paths) == 1:
+            return _parquet(self.paths[0])
+        keys = ", ".join(column.key for column in self.columns)
+        files = " POSITIONAL JOIN ".join(f"{_parquet(path)} AS f{number}" for number, path in enumerate(self.paths))
+        return f"(SELECT f0.file_row_number, {keys} FROM {files})"
+
+    def table_of(self, columns: Sequence[Column]) -> str:
+        """The one file these columns are in, if they are in one."""
+        files = {file_of(column) for column in columns}
+        return _parquet(self.paths[files.pop()]) if len(files) == 1 else self.table
 
 
-def load(source: Source, columns: list[Column], database: Database, path: Path) -> Rows:
+def file_of(column: Column) -> int:
+    return column.index // COLUMNS_IN_FILE
+
+
+def _parquet(path: Path) -> str:
+    return f"read_parquet({quoted(path)}, file_row_number = true)"
+
+
+def load(source: Source, columns: list[Column], database: Database, folder: Path) -> Rows:
     """Write the rows; once more where the whole file shows that the sample has misled about a column."""
-    if len(columns) > WIDE:
-        database.run("SET threads = 1")  # each thread holds a vector of every column
-    rows = _written(source, columns, database, path)
+    if len(columns) > COLUMNS_IN_FILE:
+        database.go_slowly()
+    rows = _written(source, columns, database, folder)
     if rows.unreadable and _reconsider(rows, database):
-        rows = _written(source, columns, database, path)
+        rows = _written(source, columns, database, folder)
     return rows
 
 
-def _written(source: Source, columns: list[Column], database: Database, path: Path) -> Rows:
+def _written(source: Source, columns: list[Column], database: Database, folder: Path) -> Rows:
     forget_rejects(database)
-    size = max(2048, min(ROWS_IN_GROUP, VALUES_IN_GROUP // len(columns)))
-    database.run(f"COPY ({_typed(source, columns)}) TO {quoted(path)} ({UNPACKED}, ROW_GROUP_SIZE {size})")
-    count, odd = database.one(f"SELECT count(*), count(*) FILTER (odd) FROM read_parquet({quoted(path)})")
-    rows = Rows(path, columns, count)
+    slices = [columns[start : start + COLUMNS_IN_FILE] for start in range(0, len(columns), COLUMNS_IN_FILE)]
+    paths = [folder / f"rows-{number}.parquet" for number in range(len(slices))]
+    counts, odd = set(), 0
+    for number, (path, some) in enumerate(zip(paths, slices, strict=True)):
+        database.progress.begin_part(number, len(slices))
+        database.run(f"COPY ({_typed(source, some)}) TO {quoted(path)} ({UNPACKED}, {parquet_sizes(some)})")
+        count, odd_here = database.one(f"SELECT count(*), count(*) FILTER (odd) FROM {_parquet(path)}")
+        counts.add(count)
+        odd += odd_here
+    if len(counts) > 1:
+        raise Fail(_("%(name)s cannot be read: its lines are broken in too many ways.") % {"name": source.name})
+    rows = Rows(paths, columns, counts.pop())
     if odd:
         rows.unreadable = _look_closer(source, rows, database)
     return rows
+
+
+def parquet_sizes(columns: Sequence[Column]) -> str:
+    """The options of a Parquet file that keep what is written at once within memory."""
+    rows = max(2048, min(ROWS_IN_GROUP, VALUES_IN_GROUP // len(columns)))
+    return f"ROW_GROUP_SIZE {rows}, DICTIONARY_SIZE_LIMIT {min(rows // 5, LARGEST_DICTIONARY)}"
 
 
 def _typed(source: Source, columns: list[Column]) -> str:
@@ -96,7 +134,7 @@ def _look_closer(source: Source, rows: Rows, database: Database) -> dict[int, Un
     """Find what could not be read: the source is read again, but only the columns in question."""
     checked = [column for column in rows.columns if _is_checked(column)]
     given = counts_of([f"count({c.key})" for c in checked], source.relation, database)
-    read = counts_of([f"count({c.key})" for c in checked], rows.table, database)
+    read = [database.one(f"SELECT count({c.key}) FROM {rows.table_of([c])}")[0] for c in checked]
     suspects = [column for column, texts, values in zip(checked, given, read, strict=True) if texts > values]
     _keep_texts(source, suspects, database)
     found = database.run("SELECT position, count(*), min(row), arg_min(text, row) FROM unreadable GROUP BY position")
@@ -123,7 +161,7 @@ def _reconsider(rows: Rows, database: Database) -> bool:
     changed = False
     for position, unreadable in rows.unreadable.items():
         column = rows.columns[position]
-        (read,) = database.one(f"SELECT count({column.key}) FROM {rows.table}")
+        (read,) = database.one(f"SELECT count({column.key}) FROM {rows.table_of([column])}")
         if wider := _wider(column, database):
             column.reading, changed = wider, True
         elif unreadable.count - _count(column.reading, column, database) > MOST_UNREADABLE * (read + unreadable.count):

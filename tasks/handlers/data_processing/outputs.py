@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from tasks.context import TaskContext
-from tasks.handlers.data_processing.database import Database, identifier, quoted
+from tasks.handlers.data_processing.database import Database, OutOfMemory, identifier, quoted
 from tasks.handlers.data_processing.guessing import Column
-from tasks.handlers.data_processing.loading import ROWS_IN_GROUP, VALUES_IN_GROUP, Rows
+from tasks.handlers.data_processing.loading import Rows, parquet_sizes
 from tasks.handlers.data_processing.relations import row_hash
 from tasks.handlers.data_processing.source import Source
 
@@ -30,14 +32,23 @@ class Outputs:
         self.folder = folder
         self.stem = Path(source.name).stem.removesuffix(".csv")[:100] or "table"
 
-    def save_rows(self, repeated: int) -> None:
-        """The cleaned rows: one of each, what could not be read left empty, in the order of the file."""
+    def save_rows(self, repeated: int) -> list[str]:
+        """The cleaned rows: one of each, what could not be read left empty, in the order of the file.
+
+        Gives a warning for each file that was left out: of very wide tables, whose rows are too much for memory.
+        """
         table = f"(FROM {self.rows.table} WHERE {self._first_of_each()})" if repeated else self.rows.table
-        progress = self.database.progress
-        progress.begin_part(0, 2)
-        self._save(f"{self.stem}.clean.csv", self._csv(table))
-        progress.begin_part(1, 2)
-        self._save(f"{self.stem}.clean.parquet", self._parquet(table))
+        copies = {f"{self.stem}.clean.csv": self._csv(table), f"{self.stem}.clean.parquet": self._parquet(table)}
+        warnings = []
+        for number, (name, copy) in enumerate(copies.items()):
+            self.database.progress.begin_part(number, len(copies))
+            try:
+                self._save(name, copy)
+            except OutOfMemory:
+                warnings.append(
+                    _("%(name)s was not saved: it has too many columns for the memory allowed.") % {"name": name}
+                )
+        return warnings
 
     def _save(self, name: str, copy: str) -> None:
         path = self.folder / "output"
@@ -53,8 +64,7 @@ class Outputs:
 
     def _parquet(self, table: str) -> str:
         columns = ", ".join(f"{c.key} AS {identifier(c.name)}" for c in self.rows.columns)
-        size = max(2048, min(ROWS_IN_GROUP, VALUES_IN_GROUP // len(self.rows.columns)))
-        return f"COPY (SELECT {columns} FROM {table}) TO {{path}} (FORMAT parquet, ROW_GROUP_SIZE {size})"
+        return f"COPY (SELECT {columns} FROM {table}) TO {{path}} (FORMAT parquet, {parquet_sizes(self.rows.columns)})"
 
     def _first_of_each(self) -> str:
         """As SQL: whether a row is no repetition. Only the rows whose hash occurs twice are looked at closely."""

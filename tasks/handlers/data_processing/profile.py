@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from tasks.handlers.data_processing.axes import Scale, axis_of
 from tasks.handlers.data_processing.database import Database
 from tasks.handlers.data_processing.guessing import Column
-from tasks.handlers.data_processing.loading import Rows
+from tasks.handlers.data_processing.loading import Rows, file_of
 
 # Above so many rows quartiles are of every n-th row, and distinct counts of many values are estimates (HyperLogLog).
 EXACT_ROWS = 1_000_000
@@ -50,34 +51,37 @@ class Table:
         self.exact = rows.count <= EXACT_ROWS
         self.every = 1 if self.exact else -(-rows.count // EXACT_ROWS)
 
-    def select(self, expressions: Sequence[str], where: str = "true") -> tuple[Any, ...]:
-        """The answers of one row; none for no question."""
-        if not expressions:
+    def select(self, batch: Sequence[ColumnProfile], asked: Sequence[str], where: str = "true") -> tuple[Any, ...]:
+        """The answers to what is asked of these columns; none for no question."""
+        if not asked:
             return ()
-        return self.database.one(f"SELECT {', '.join(expressions)} FROM {self.rows.table} WHERE {where}")
+        table = self.rows.table_of([profile.column for profile in batch])
+        return self.database.one(f"SELECT {', '.join(asked)} FROM {table} WHERE {where}")
 
-    def select_some(self, expressions: Sequence[str]) -> tuple[Any, ...]:
+    def select_some(self, batch: Sequence[ColumnProfile], asked: Sequence[str]) -> tuple[Any, ...]:
         """As `select`, in a big file of every n-th row."""
-        return self.select(expressions, f"file_row_number % {self.every} = 0")
+        return self.select(batch, asked, f"file_row_number % {self.every} = 0")
 
     def profiles(self) -> list[ColumnProfile]:
-        types = {row[0]: row[1] for row in self.database.run(f"DESCRIBE FROM {self.rows.table}")}
+        types = {row[0]: row[1] for row in self.database.run(f"DESCRIBE (FROM {self.rows.table})")}
         return [
             ColumnProfile(c, None if c.kind == "text" else axis_of(c.kind, c.key, types[c.key]))
             for c in self.rows.columns
         ]
 
     def batches(self, profiles: Sequence[ColumnProfile]) -> Iterator[Sequence[ColumnProfile]]:
-        """As many columns at once as memory allows."""
+        """As many columns at once as memory allows, and of one file."""
         size = max(1, min(COLUMNS_AT_ONCE, VALUES_AT_ONCE // max(1, min(self.rows.count, EXACT_ROWS))))
-        for start in range(0, len(profiles), size):
-            yield profiles[start : start + size]
+        for _file, group in groupby(profiles, key=lambda profile: file_of(profile.column)):
+            together = list(group)
+            for start in range(0, len(together), size):
+                yield together[start : start + size]
 
 
 def count(batch: Sequence[ColumnProfile], table: Table) -> None:
     """How many values there are, and how many different ones."""
     distinct = "count(DISTINCT {})" if table.exact else "approx_count_distinct({})"
-    found = iter(table.select([asked for p in batch for asked in (f"count({p.key})", distinct.format(p.key))]))
+    found = iter(table.select(batch, [asked for p in batch for asked in (f"count({p.key})", distinct.format(p.key))]))
     for profile in batch:
         profile.values = next(found)
         profile.distinct, profile.distinct_is_exact = min(next(found), profile.values), table.exact

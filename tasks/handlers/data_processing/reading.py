@@ -73,7 +73,7 @@ class Reader:
         return source, rows
 
     def _load(self, source: Source) -> Rows:
-        return load(source, columns_of(source, self.database), self.database, self.folder / "rows.parquet")
+        return load(source, columns_of(source, self.database), self.database, self.folder)
 
     def _read_cured(self, source: Source) -> tuple[Source, Rows]:
         """Reads a CSV; where its text or its quotes are broken, once more after a cure."""

@@ -27,7 +27,8 @@ def correlations(rows: Rows, profiles: Sequence[ColumnProfile], database: Databa
         return []
     every = -(-rows.count // COMPARED_ROWS)
     asked = ", ".join(f"corr({a.axis}, {b.axis})" for a, b in pairs)
-    found = database.one(f"SELECT {asked} FROM {rows.table} WHERE file_row_number % {every} = 0")
+    table = rows.table_of([profile.column for profile in compared])
+    found = database.one(f"SELECT {asked} FROM {table} WHERE file_row_number % {every} = 0")
     known = [(a, b, round(r, 4)) for (a, b), r in zip(pairs, map(plain, found), strict=True) if r is not None]
     strong = sorted((one for one in known if abs(one[2]) >= WEAKEST), key=lambda one: -abs(one[2]))
     return [{"a": a.column.name, "b": b.column.name, "r": r} for a, b, r in strong[:STRONGEST]]
@@ -53,7 +54,9 @@ def _has_key(rows: Rows, profiles: Sequence[ColumnProfile], database: Database) 
         return True
     # The likeliest and quickest first: whole numbers, such as keys are.
     for profile in sorted(unique, key=lambda p: p.kind != "integer")[:1]:
-        (profile.distinct,) = database.one(f"SELECT {_count_distinct(profile, rows)} FROM {rows.table}")
+        (profile.distinct,) = database.one(
+            f"SELECT {_count_distinct(profile, rows)} FROM {rows.table_of([profile.column])}"
+        )
         profile.distinct_is_exact = True
         return profile.distinct == rows.count
     return False

@@ -61,9 +61,10 @@ def _profiles(table: Table) -> list[ColumnProfile]:
 
 
 def _first_rows(rows: Rows, database: Database) -> list[list[Any]]:
-    keys = [column.key for column in rows.columns][: MOST_CELLS // FIRST_ROWS]
+    columns = rows.columns[: MOST_CELLS // FIRST_ROWS]
+    keys = ", ".join(column.key for column in columns)
     found = database.run(
-        f"SELECT {', '.join(keys)} FROM {rows.table} WHERE file_row_number < {FIRST_ROWS} ORDER BY file_row_number"
+        f"SELECT {keys} FROM {rows.table_of(columns)} WHERE file_row_number < {FIRST_ROWS} ORDER BY file_row_number"
     )
     return [[plain(value) for value in row] for row in found]
 

@@ -20,7 +20,7 @@ def measure(profiles: Sequence[ColumnProfile], table: Table) -> None:
 
 
 def _bounds(profiles: Sequence[ColumnProfile], table: Table) -> None:
-    found = iter(table.select([asked for profile in profiles for asked in _bounds_asked(profile)]))
+    found = iter(table.select(profiles, [asked for profile in profiles for asked in _bounds_asked(profile)]))
     for profile in profiles:
         facts, kind = profile.facts, profile.kind
         facts["min"], facts["max"], mean = plain(next(found)), plain(next(found)), next(found)
@@ -36,7 +36,7 @@ def _bounds_asked(profile: ColumnProfile) -> list[str]:
 
 
 def _quartiles(profiles: Sequence[ColumnProfile], table: Table) -> None:
-    found = table.select_some([f"quantile_cont({profile.axis}, [0.25, 0.5, 0.75])" for profile in profiles])
+    found = table.select_some(profiles, [f"quantile_cont({profile.axis}, [0.25, 0.5, 0.75])" for profile in profiles])
     for profile, quartiles in zip(profiles, found, strict=True):
         if quartiles is not None:  # else its values are too rare to be in every n-th row
             profile.quartiles = [float(one) for one in quartiles]
@@ -50,7 +50,7 @@ def _histograms(profiles: Sequence[ColumnProfile], table: Table) -> None:
         if least is not None and most is not None and profile.quartiles:
             profile.scale = scale_of(profile.kind, least, most, profile.quartiles[0], profile.quartiles[2])
     drawn = [profile for profile in profiles if profile.scale]
-    found = iter(table.select([asked for profile in drawn for asked in _histogram_asked(profile)]))
+    found = iter(table.select(drawn, [asked for profile in drawn for asked in _histogram_asked(profile)]))
     for profile in drawn:
         _take_histogram(profile, found)
 
