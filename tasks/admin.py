@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tasks import bulk, registry
+from tasks.accounts.models import Token
 from tasks.filters import TaskFilter
 from tasks.masking import masked
 from tasks.models import Cluster, Queue, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
@@ -167,6 +168,20 @@ class ClusterAdmin(ReadOnlyAdmin):
 class QueueAdmin(ReadOnlyAdmin):
     list_display = ["name", "paused_at"]
     ordering = ["name"]
+
+
+@admin.register(Token)
+class TokenAdmin(ReadOnlyAdmin):
+    """Whose programs may use the API. What is deleted here is revoked."""
+
+    list_display = ["name", "user", "created", "last_used_at", "expiry"]
+    list_select_related = ["user"]
+    search_fields = ["name", "=user__username"]
+    exclude = ["digest", "token_key"]
+    ordering = ["-created"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.delete_token")
 
 
 @admin.register(LogEntry)

@@ -14,10 +14,11 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from tasks import lifecycle, stats
-        from tasks.checks import check_database
+        from tasks.checks import check_access, check_database
         from tasks.engine import upkeep
 
         register(check_database, "engine")
+        register(check_access, "security")
         autodiscover_modules("handlers")
         post_migrate.connect(lifecycle.open_default_queue, sender=self)
         upkeep.further_duties.append(upkeep.Duty(5.0, stats.roll_up))

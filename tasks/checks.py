@@ -19,6 +19,20 @@ def check_database(app_configs: Any = None, **options: Any) -> list[CheckMessage
     return faults_of(settings.DATABASES["default"])
 
 
+def check_access(app_configs: Any = None, **options: Any) -> list[CheckMessage]:
+    """In local mode the host names are a lock of their own: see tasks/access.py."""
+    if settings.ACCESS != "local" or "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Error(
+            "In local mode TASKHUB_ALLOWED_HOSTS cannot be `*`: a web page elsewhere could give this machine a name of "
+            "its own and read everything here.",
+            hint="Name the hosts, or set TASKHUB_ACCESS=login.",
+            id="taskhub.E006",
+        )
+    ]
+
+
 def faults_of(database: Mapping[str, Any]) -> list[CheckMessage]:
     """What is wrong with these settings of a database; it is not asked anything."""
     chosen = database.get("OPTIONS", {})

@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
+from tasks.accounts import tokens
+from tasks.accounts.models import Token
 from tasks.admin import CappedPaginator
 from tasks.models import Cluster, Queue, Status, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
 
@@ -50,6 +52,15 @@ def test_no_row_can_be_added_edited_or_deleted_by_hand(client, whole_task, model
     row = model_of(model).objects.first()
     assert client.post(f"/admin/tasks/{model}/{row.pk}/change/", {"name": "x"}).status_code == 403
     assert client.post(f"/admin/tasks/{model}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_token_can_be_looked_at_and_revoked_but_not_read(client, owner):
+    token, text = tokens.make(owner, "laptop", 1)
+    page = client.get(f"/admin/accounts/token/{token.pk}/change/").content.decode()
+    assert "laptop" in page
+    assert text[:15] not in page
+    client.post(f"/admin/accounts/token/{token.pk}/delete/", {"post": "yes"})
+    assert not Token.objects.exists()
 
 
 def test_nothing_of_django_q2_is_in_the_admin(client):

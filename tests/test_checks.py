@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks import checks
-from tasks.checks import check_database, faults_of, filesystem_of
+from tasks.checks import check_access, check_database, faults_of, filesystem_of
 from tests.hub import MANAGE, environment
 
 SQLITE = {
@@ -75,3 +75,12 @@ def test_another_kind_of_database_is_refused_without_telling_its_password(url, t
         1,
         "DATABASE_URL must begin with sqlite:/// or postgres://; TaskHub runs on these two.\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("access", "hosts", "refused"),
+    [("local", ["*"], True), ("local", ["localhost"], False), ("login", ["*"], False)],
+)
+def test_local_mode_does_not_start_for_any_host_name(settings, access, hosts, refused):
+    settings.ACCESS, settings.ALLOWED_HOSTS = access, hosts
+    assert [fault.id for fault in check_access()] == (["taskhub.E006"] if refused else [])

@@ -94,6 +94,7 @@ class ItemsView(APIView):
     """The items of a task in their order: `?state=` filters, `?after=` pages by position, `?format=csv` exports."""
 
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer, CSVRenderer]
+    metadata_class = None  # what OPTIONS would tell has no CSV
 
     @documented(
         ((200, "application/json"), ItemSerializer(many=True)),

@@ -118,6 +118,10 @@ def test_a_refused_csv_is_still_a_refusal(client, with_items):
     assert (answer.status_code, answer["Content-Type"]) == (422, "application/problem+json")
 
 
+def test_csv_of_what_is_no_list_is_refused(client, with_items):
+    assert client.options(f"{with_items}?format=csv").status_code == 405
+
+
 # --- attempts
 
 
