@@ -26,6 +26,7 @@ from rest_framework.exceptions import ValidationError
 from tasks import files, quotas, registry
 from tasks.inserting import insert_tasks
 from tasks.models import Queue, Status, Task, TaskFile, TaskItem, WaitsFor, new_id
+from tasks.turnstile import turnstile
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -191,7 +192,7 @@ def _store(prepared: list[Prepared], by: User | None) -> list[Task]:
     quotas.check(by, len(tasks), sum(row.size for row in rows))
     # A lone INSERT is a transaction of its own: a BEGIN and a COMMIT would be two more journeys.
     alone = len(tasks) == 1 and not rows and by is None and tasks[0].queue in _open_queues
-    with nullcontext() if alone else transaction.atomic():
+    with turnstile(), nullcontext() if alone else transaction.atomic():
         for queue in {task.queue for task in tasks}:
             _open_queue(queue)
         if len(tasks) == 1:

@@ -49,10 +49,11 @@ class InlinePulse:
                 publish_files(outcome)
             self.store.write([outcome])
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         if self.run_now is not None:
             with transaction.atomic():
                 self._report(self.run_now)
+        return True
 
     def _report(self, run: Run) -> None:
         run.first_seq = write_report(run.claimed, run.gather(), run.first_seq)

@@ -39,7 +39,8 @@ class Member:
         if not self.dead and not self.process.is_alive():
             self.dead = True
             # At once, and never again: the number of a process that is gone may be given to another.
-            if self.process.exitcode:
+            # A worker that was interrupted ends in order, but what its handler had started may go on.
+            if self.process.exitcode or self.interrupted:
                 self._kill_group()
         return self.dead
 

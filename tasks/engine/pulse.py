@@ -29,6 +29,7 @@ from tasks.engine.run import Request, Run
 from tasks.engine.slot import Slot
 from tasks.engine.store import get_store
 from tasks.engine.store.reports import publish_files, write_report
+from tasks.turnstile import turnstile
 
 DATABASE_AWAY = (DatabaseError, InterfaceError)
 UNFIT_DATA = (DataError, IntegrityError)
@@ -94,9 +95,9 @@ class Pulse(threading.Thread):
             self.ask_for_task()
         self.flush()
 
-    def flush(self) -> None:
-        """Return once everything handed over so far is stored."""
-        self._ask(Request(None, None, SimpleQueue()))
+    def flush(self) -> bool:
+        """Return once everything handed over so far is stored. False: the task at hand is no longer ours to run."""
+        return self._ask(Request(None, None, SimpleQueue()))
 
     def start_task(self, claimed: Claimed, began: Any) -> bool:
         """The guarded start. False: the task is no longer ours to run."""
@@ -204,7 +205,7 @@ class Pulse(threading.Thread):
         plain = not (runs or publish or requests) and self.store.is_one_statement(self.unwritten)
         try:
             # One statement is a transaction of its own: a BEGIN and a COMMIT would be two more journeys.
-            with nullcontext() if plain else transaction.atomic():
+            with turnstile(), nullcontext() if plain else transaction.atomic():
                 self._write(runs, self.unwritten)
                 published = publish is not None and self.store.start(publish.claimed, publish.began)
                 answers = [self._answer(request) for request in requests]
@@ -271,7 +272,9 @@ class Pulse(threading.Thread):
         return run
 
     def _answer(self, request: Request) -> bool:
-        return request.start is None or self.store.start(request.start, request.began)
+        if request.start is not None:
+            return self.store.start(request.start, request.began)
+        return self.run_now is None or self.store.is_ours(self.run_now.claimed)
 
     def _write(self, runs: list[Run], outcomes: list[Outcome]) -> None:
         """Within a transaction: reports first, for what they saved is published with the outcome."""
@@ -316,7 +319,8 @@ class Pulse(threading.Thread):
         # Before the look, not after it: a task that comes in between would wake nobody.
         self.slot.values.idle = hungry
         try:
-            claimed = self.claimer.claim(self.fast_types, hungry)
+            with turnstile():
+                claimed = self.claimer.claim(self.fast_types, hungry)
         except DATABASE_AWAY:
             self.broken = True  # it may have been committed although the reply was lost
             raise

@@ -113,7 +113,8 @@ class WorkerRecorder:
     def flush(self) -> None:
         self.checkpoint_now()
         self.refuse_in_transaction("commit")
-        self.pulse.flush()
+        if not self.pulse.flush():
+            raise TaskInterrupted
 
     def on_interrupt(self, stop: Callable[[], object] | None) -> None:
         self.run.stop = stop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from queue import SimpleQueue
 
 import pytest
 from django.conf import settings
@@ -14,8 +15,8 @@ from django.utils import timezone
 from tasks import files, lifecycle
 from tasks.engine.outcome import Move, Outcome
 from tasks.engine.pulse import HELD_TOO_LONG, OVERDUE, PUBLISH_AFTER, Pulse
-from tasks.engine.run import Run
-from tasks.models import TaskFile
+from tasks.engine.run import Request, Run
+from tasks.models import Task, TaskFile
 from tests.engine.conftest import fresh
 
 pytestmark = pytest.mark.django_db
@@ -293,3 +294,29 @@ def test_a_retry_that_waited_is_ready_once_the_old_task_let_go(pulse, make_task,
     pulse.outbox.append(Outcome(Move.LET_GO, claimed))
     pulse._write_turn()
     assert fresh(new).waits_for == ""
+
+
+# --- starts
+
+
+def test_a_task_that_is_published_while_its_start_is_asked_for_is_started(pulse, make_task, claim):
+    make_task()
+    [claimed] = claim(fast=("NOOP",))
+    pulse.run_now = Run(claimed, NOW, time.monotonic() - 2 * PUBLISH_AFTER)
+    request = Request(claimed, NOW, SimpleQueue())
+    pulse.requests.append(request)
+    pulse._write_turn()
+    assert request.reply.get(timeout=1) is True
+    assert fresh(claimed).status == "RUNNING"
+
+
+def test_a_flush_tells_that_the_task_is_no_longer_ours(pulse, make_task, start):
+    make_task()
+    claimed = start()
+    pulse.run_now = Run(claimed, NOW, time.monotonic())
+    for ours, change in ((True, {}), (False, {"status": "CANCELLED"}), (False, {"claim": 1})):
+        Task.objects.filter(pk=claimed.id).update(**change)
+        request = Request(None, None, SimpleQueue())
+        pulse.requests.append(request)
+        pulse._write_turn()
+        assert request.reply.get(timeout=1) is ours

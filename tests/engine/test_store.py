@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -138,13 +139,14 @@ def test_what_the_engine_asks_every_second_reads_an_index(full_table, store, clu
 # --- starts and ends
 
 
-def test_a_task_starts_once_and_only_under_its_claim(make_task, claim, store):
+def test_a_task_starts_only_under_its_claim_and_may_be_told_so_again(make_task, claim, store):
     make_task()
     [claimed] = claim()
-    stale = Outcome(Move.GIVE_BACK, claimed).claimed
+    assert not store.start(replace(claimed, claim=claimed.claim + 2), NOW)
     assert store.start(claimed, NOW)
-    assert not store.start(stale, NOW)
-    assert fresh(claimed).status == "RUNNING"
+    version = fresh(claimed).version
+    assert store.start(claimed, NOW)
+    assert (fresh(claimed).status, fresh(claimed).version) == ("RUNNING", version)
 
 
 def test_a_task_that_was_cancelled_after_its_claim_does_not_start(make_task, claim, store):

@@ -72,9 +72,18 @@ class Store:
         return list(rows.order_by("name").values_list("name", flat=True))
 
     def start(self, claimed: Claimed, began: datetime) -> bool:
-        """RUNNING, before the handler runs. False: it was cancelled or taken meanwhile, and is to be dropped."""
-        held = Task.objects.filter(pk=claimed.id, claim=claimed.claim, status__in=TRANSITIONS["start"].sources)
-        return bool(held.update(status=Status.RUNNING, started_at=began, version=F("version") + 1))
+        """RUNNING, before the handler runs. False: it was cancelled or taken meanwhile, and is to be dropped.
+
+        May be asked again, when a reply was lost after its COMMIT: what runs under this claim is started.
+        """
+        held = Task.objects.filter(pk=claimed.id, claim=claimed.claim)
+        waiting = held.filter(status__in=TRANSITIONS["start"].sources)
+        changed = waiting.update(status=Status.RUNNING, started_at=began, version=F("version") + 1)
+        return bool(changed) or held.filter(status=Status.RUNNING).exists()
+
+    def is_ours(self, claimed: Claimed) -> bool:
+        """Whether the task is still to be run under this claim: it was neither cancelled nor taken."""
+        return Task.objects.filter(pk=claimed.id, claim=claimed.claim).exclude(status=Status.CANCELLED).exists()
 
     def held_by(self, cluster: str, worker: int | None = None) -> QuerySet[Task]:
         held = Task.objects.filter(cluster=cluster, claim__isnull=False)

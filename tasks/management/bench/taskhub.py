@@ -36,7 +36,7 @@ class TaskHubBench:
     def measure(self) -> dict[str, Any]:
         """Everything, one after the other. Leaves no task behind."""
         try:
-            figures = {**self.submits()}
+            figures: dict[str, Any] = {**self.submits()}
             with self.cluster() as pid:
                 figures["drain_per_s"] = self.drain()
                 figures["idle_cpu_percent"] = self.idle_cpu(pid)
