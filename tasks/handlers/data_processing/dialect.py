@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -53,10 +53,10 @@ def dialect_of(text: str, name: str, *, separator: str = "auto", header: str = "
     _refuse_long_lines(lines, name)
     if not whole:
         lines.pop()
-    escape = "\\" if '\\"' in text and '""' not in text else '"'
     if separator == "auto":
-        agreements = {one: _agreement(lines, one, escape) for one in SEPARATORS}
+        agreements = {one: _agreement(lines, one) for one in SEPARATORS}
         separator = max(agreements, key=lambda one: agreements[one]) if any(agreements.values()) else ","
+    escape = _escape_of(lines, separator)
     rows = _rows(lines, separator, escape)
     width = _usual_width(rows)
     if width > MOST_COLUMNS:
@@ -74,11 +74,9 @@ def _refuse_long_lines(lines: Sequence[str], name: str) -> None:
 
 def _rows(lines: Sequence[str], separator: str, escape: str) -> list[list[str]]:
     """The first rows, empty lines left out."""
-    options = {"escapechar": "\\", "doublequote": False} if escape == "\\" else {}
-    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, **options)  # type: ignore[arg-type]
     rows = []
     try:
-        for row in islice(reader, ROWS_LOOKED_AT):
+        for row in islice(_reader(lines, separator, escape), ROWS_LOOKED_AT):
             if row:
                 rows.append(row)
     except csv.Error:  # a field beyond all bounds: an open quote has swallowed the rest
@@ -86,9 +84,32 @@ def _rows(lines: Sequence[str], separator: str, escape: str) -> list[list[str]]:
     return rows
 
 
-def _agreement(lines: Sequence[str], separator: str, escape: str) -> float:
+def _escape_of(lines: Sequence[str], separator: str) -> str:
+    """A quote within quotes is doubled; or else, where only so it makes sense, a backslash stands before it."""
+    if not any('\\"' in line for line in lines):
+        return '"'
+    return next((escape for escape in '"\\' if _reads_cleanly(lines, separator, escape)), '"')
+
+
+def _reads_cleanly(lines: Sequence[str], separator: str, escape: str) -> bool:
+    try:
+        for _row in islice(_reader(lines, separator, escape, strict=True), ROWS_LOOKED_AT):
+            pass
+    except csv.Error:
+        return False
+    return True
+
+
+def _reader(lines: Sequence[str], separator: str, escape: str, *, strict: bool = False) -> Iterator[list[str]]:
+    texts = (line + "\n" for line in lines)
+    if escape == '"':
+        return csv.reader(texts, delimiter=separator, strict=strict)
+    return csv.reader(texts, delimiter=separator, strict=strict, doublequote=False, escapechar=escape)
+
+
+def _agreement(lines: Sequence[str], separator: str) -> float:
     """The share of the first rows that have the usual number of fields, if that is more than one."""
-    rows = _rows(lines[:200], separator, escape)
+    rows = _rows(lines[:200], separator, '"')
     width = _usual_width(rows)
     if width < 2:
         return 0.0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -17,9 +19,10 @@ from tasks.handlers.data_processing.kinds import (
     Reading,
     reading_of_type,
 )
-from tasks.handlers.data_processing.source import Source
+from tasks.handlers.data_processing.source import MISSING_LIST, Source
 
-COLUMNS_AT_ONCE = 100
+ASKED_AT_ONCE = 100
+SOME_VALUES = 30
 SAMPLE_ROWS = 10_000
 SAMPLE_VALUES = 400_000
 
@@ -61,33 +64,38 @@ def columns_of(source: Source, database: Database) -> list[Column]:
 
 
 def _guess(columns: list[Column], database: Database) -> None:
-    counts = _count_each(database, [f"count({column.key})" for column in columns])
+    """Some values tell which readings come into question at all; all values of the sample then decide."""
+    some = [f"list_slice(list({c.key}) FILTER ({c.key} IS NOT NULL), 1, {SOME_VALUES})" for c in columns]
+    seen = _ask_each(database, some)
+    counts = counts_of([_count_values(column) for column in columns], "sample", database)
     for column, count in zip(columns, counts, strict=True):
         column.values_in_sample = count
-    undecided = [column for column in columns if column.values_in_sample]
-    for tried, reading in enumerate(READINGS, 1):
-        fitting = _fitting(reading, undecided, database)
-        undecided = [column for column in undecided if column not in fitting]
-        for column in fitting:
+    tries = [(column, reading) for column, values in zip(columns, seen, strict=True) for reading in _plausible(values)]
+    fits = counts_of([count_fitting(reading, column.key) for column, reading in tries], "sample", database)
+    hits = counts_of([_count_hits(reading, column.key) for column, reading in tries], "sample", database)
+    for (column, reading), fit, hit in zip(tries, fits, hits, strict=True):
+        if column.reading is TEXT and hit and fit >= max(1, reading.least * column.values_in_sample):
             column.reading = reading
-        database.progress.part(tried, len(READINGS))
-    padded = _count_each(database, [f"count(*) FILTER ({c.key} <> trim({c.key}))" for c in undecided])
-    for column, count in zip(undecided, padded, strict=True):
+    _find_padding([column for column in columns if column.reading is TEXT], database)
+
+
+def _plausible(values: Sequence[str] | None) -> list[Reading]:
+    return [reading for reading in READINGS if any(re.fullmatch(reading.guard, text) for text in values or [])]
+
+
+def _count_values(column: Column) -> str:
+    """A missing value with spaces around it is none, though DuckDB's reader has let it pass."""
+    return f"count(*) FILTER (NOT list_contains({MISSING_LIST}, trim({column.key})))"
+
+
+def _count_hits(reading: Reading, key: str) -> str:
+    return f"count(*) FILTER (regexp_full_match({key}, {quoted(reading.also)}))" if reading.also else "1"
+
+
+def _find_padding(columns: list[Column], database: Database) -> None:
+    padded = counts_of([f"count(*) FILTER ({c.key} <> trim({c.key}))" for c in columns], "sample", database)
+    for column, count in zip(columns, padded, strict=True):
         column.reading = PADDED_TEXT if count else TEXT
-
-
-def _fitting(reading: Reading, columns: list[Column], database: Database) -> list[Column]:
-    fits = _count_each(database, [count_fitting(reading, column.key) for column in columns])
-    found = [
-        column
-        for column, count in zip(columns, fits, strict=True)
-        if count and count >= reading.least * column.values_in_sample
-    ]
-    if not reading.also or not found:
-        return found
-    also = quoted(reading.also)
-    hits = _count_each(database, [f"count(*) FILTER (regexp_full_match({c.key}, {also}))" for c in found])
-    return [column for column, count in zip(found, hits, strict=True) if count]
 
 
 def count_fitting(reading: Reading, key: str) -> str:
@@ -95,15 +103,16 @@ def count_fitting(reading: Reading, key: str) -> str:
     return f"count(CASE WHEN regexp_full_match({key}, {quoted(reading.guard)}) THEN {reading.of(key)} END)"
 
 
-def _count_each(database: Database, counts: Sequence[str]) -> list[int]:
-    return counts_of(counts, "sample", database)
-
-
 def counts_of(counts: Sequence[str], table: str, database: Database) -> list[int]:
-    """Counts over a table, some columns at a time: a statement that names thousands takes long and much memory."""
-    found: list[int] = []
-    for start in range(0, len(counts), COLUMNS_AT_ONCE):
-        found += database.one(f"SELECT {', '.join(counts[start : start + COLUMNS_AT_ONCE])} FROM {table}")
+    """Counts over a table, some at a time: a statement that names thousands takes long and much memory."""
+    return _ask_each(database, counts, table)
+
+
+def _ask_each(database: Database, asked: Sequence[str], table: str = "sample") -> list[Any]:
+    found: list[Any] = []
+    for start in range(0, len(asked), ASKED_AT_ONCE):
+        found += database.one(f"SELECT {', '.join(asked[start : start + ASKED_AT_ONCE])} FROM {table}")
+        database.progress.part(start, len(asked))
     return found
 
 

@@ -19,7 +19,7 @@ from tasks.handlers.data_processing.source import MISSING_LIST
 class Reading:
     """How texts become values of a kind: `sql` gives NULL for a text it cannot read.
 
-    `guard` is what a whole text of the sample must match beside that: casts read more than a person would, such as
+    The patterns are understood alike by Python and by RE2, which DuckDB uses. `guard` is what a whole text of the sample must match beside that: casts read more than a person would, such as
     2.5 as the integer 2. `also` is what at least one text must match. `least` is the share of texts that must fit.
     `may_be_infinite`: infinities are no values and have to be taken out. `wider` are readings that take in more: for a
     column whose sample has misled.
@@ -42,8 +42,8 @@ class Reading:
 WHOLE = r"\s*[+-]?(0|[1-9]\d*)\s*"  # 007 is a name, not a number
 POINT = r"\s*[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(?i:inf|infinity)\s*"
 # What parts thousands beside a comma: space, no-break space, narrow no-break space, apostrophes.
-PARTS = r"\x{20}\x{a0}\x{202f}\x{2019}'"
-BARE = "translate({x}, ' \u00a0\u202f\u2019''', '')"
+PARTS = " \u00a0\u202f\u2019'"
+BARE = f"translate({{x}}, {quoted(PARTS)}, '')"
 
 NUMBER = Reading("number", "TRY_CAST({x} AS DOUBLE)", POINT, _("numbers with a decimal point"), may_be_infinite=True)
 HUGE_INTEGER = Reading(

@@ -70,8 +70,6 @@ def _parquet(path: Path) -> str:
 
 def load(source: Source, columns: list[Column], database: Database, folder: Path) -> Rows:
     """Write the rows; once more where the whole file shows that the sample has misled about a column."""
-    if len(columns) > COLUMNS_IN_FILE:
-        database.go_slowly()
     rows = _written(source, columns, database, folder)
     if rows.unreadable and _reconsider(rows, database):
         rows = _written(source, columns, database, folder)

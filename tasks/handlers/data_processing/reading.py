@@ -13,7 +13,7 @@ from tasks.handlers.data_processing.delimited import delimited_source, plain_tex
 from tasks.handlers.data_processing.dialect import Dialect
 from tasks.handlers.data_processing.guessing import columns_of
 from tasks.handlers.data_processing.json_objects import FORMS, json_source
-from tasks.handlers.data_processing.loading import Rows, load
+from tasks.handlers.data_processing.loading import COLUMNS_IN_FILE, Rows, load
 from tasks.handlers.data_processing.mending import Mender
 from tasks.handlers.data_processing.parquet import parquet_source
 from tasks.handlers.data_processing.rejects import has_broken_quotes, has_broken_text, rejects_of, set_aside
@@ -73,6 +73,8 @@ class Reader:
         return source, rows
 
     def _load(self, source: Source) -> Rows:
+        if source.width > COLUMNS_IN_FILE:
+            self.database.go_slowly()
         return load(source, columns_of(source, self.database), self.database, self.folder)
 
     def _read_cured(self, source: Source) -> tuple[Source, Rows]:
