@@ -410,7 +410,7 @@
     $("#upload-cancel").onclick = () => { xhr.abort(); Upload.show(false); say(WORDS.uploadCancelled, "warn"); };
   });
   document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.elt?.id === "new-task") Upload.show(false); });
-  document.addEventListener("htmx:afterSettle", () => $("#faults")?.focus());
+  document.addEventListener("htmx:afterSettle", () => ($("#faults") ?? $("#preview"))?.focus());
   for (const [kind, over] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
     document.addEventListener(kind, (event) => event.target.closest?.(".drop")?.toggleAttribute("data-over", over));
   }

@@ -153,6 +153,13 @@ def test_nothing_breaks_for_those_who_belong_here(world, request, who, route):
         assert answer.status < 500, (method, route)
 
 
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_head_is_answered_like_a_get(world, staff, route):
+    client = browser_of(staff)
+    got, headed = (ask(client, method, world.path(route)) for method in ("get", "head"))
+    assert (headed.status, headed.location, headed.text) == (got.status, got.location, "")
+
+
 @pytest.mark.parametrize("part", ["", "/log", "/items", "/attempts"])
 def test_the_owner_finds_their_own(world, owner, part):
     assert SECRET in ask(browser_of(owner), "get", f"/api/tasks/{world.task.pk}{part}").text

@@ -82,7 +82,7 @@ class TokenForm(forms.Form):
 
 
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def token_list(request: HttpRequest) -> HttpResponse:
     """One's tokens. A new one is shown in the answer that makes it, and never again."""
     form = TokenForm(request.POST or None)

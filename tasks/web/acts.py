@@ -128,11 +128,11 @@ def not_valid_any_more(request: HttpRequest, task: Task, error: ValidationError)
     return answer(request, str(error.detail), level=messages.WARNING, to=form, stay=False)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """Ask first, on a page of its own; then delete."""
     task = manageable_task(request, task_id)
-    if request.method == "GET":
+    if request.method != "POST":
         return render(request, "tasks/delete.html", {"task": task})
     try:
         lifecycle.delete(task, by=person(request))

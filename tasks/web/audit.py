@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from tasks.web.acts import person
 from tasks.web.log import number
@@ -18,7 +18,7 @@ from tasks.web.log import number
 PAGE = 50
 
 
-@require_GET
+@require_safe
 def audit(request: HttpRequest) -> HttpResponse:
     """`?who=` is a user name, `?about=` the id of a task, `?before=` the number of the last line of the page before."""
     if not person(request).is_staff:

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from tasks.bulk import ACTS, LIMIT, act
 from tasks.models import Task
@@ -112,7 +112,7 @@ def outcome(action: str, done: int, skipped: int) -> tuple[int, str]:
 # --- export
 
 
-@require_GET
+@require_safe
 def export(request: HttpRequest) -> StreamingHttpResponse:
     """All tasks that match the filter, up to the limit, as CSV."""
     return export_csv(Listing(request).matching)

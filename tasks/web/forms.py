@@ -256,7 +256,10 @@ def _read_files(one: FormField, post: QueryDict, uploads: MultiValueDict[str, An
 
 def _read(one: FormField, post: QueryDict) -> Any:
     if one.html_name not in post:
-        return [] if one.widget == "choices" and post else empty
+        if one.widget != "choices" or not post:
+            return empty
+        one.value = []  # every tick was taken away
+        return []
     raw = post.getlist(one.html_name)
     text = raw[-1].replace("\r\n", "\n")
     one.value = raw if one.widget == "choices" else text

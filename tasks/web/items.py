@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Count
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from tasks.models import Task, TaskItem
 from tasks.web.acts import visible_task
@@ -153,7 +153,7 @@ def csv_response(name: str, rows: Iterator[list[str]]) -> StreamingHttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 def items(request: HttpRequest, task_id: uuid.UUID) -> StreamingHttpResponse:
     """Every item of a task as CSV."""
     task = visible_task(request, task_id)

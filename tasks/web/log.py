@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from tasks.models import Task, TaskLogLine
 from tasks.web.acts import visible_task
@@ -84,7 +84,7 @@ def number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 10 else 0
 
 
-@require_GET
+@require_safe
 @never_cache
 def log_lines(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """Lines before or after one, as list elements."""
@@ -93,7 +93,7 @@ def log_lines(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     return render(request, "tasks/_log_lines.html", {"task": task, "lines": lines})
 
 
-@require_GET
+@require_safe
 @never_cache
 def log(request: HttpRequest, task_id: uuid.UUID) -> StreamingHttpResponse:
     """The whole log as a text file."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,13 +16,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from tasks import lifecycle, registry
+from tasks.files import Intake
 from tasks.lifecycle import PRIORITIES
-from tasks.models import Task, TaskFile
+from tasks.models import Task, TaskFile, new_id
 from tasks.registry import TaskType
 from tasks.web import words
 from tasks.web.acts import person
@@ -66,28 +68,29 @@ class Options(serializers.Serializer[Any]):
     )
 
 
-@require_GET
+@require_safe
 @never_cache
 def new(request: HttpRequest) -> HttpResponse:
     return render(request, "tasks/new.html", {"offered": offered()})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def new_kind(request: HttpRequest, kind: str) -> HttpResponse:
     task_type = offered_type(kind)
     form, options = Form(task_type.serializer), Form(Options(), prefix=OPTION)
-    if request.method == "GET":
+    if request.method != "POST":
         fill_from_former(request, task_type, form, options)
         return form_page(request, task_type, form, options)
+    if "preview" in request.POST and task_type.preview:
+        return preview_page(request, task_type, form, options)
     earlier = Receipt(request)
     if page := earlier.page():
         return to_page(request, page)
     try:
         task = start(request, task_type, form, options)
     except ValidationError as error:
-        keep_chosen_files(request, task_type, form)
-        return form_page(request, task_type, form, options, faults(error, form, options))
+        return refused_page(request, task_type, form, options, error)
     messages.success(request, _("Started: %(task)s") % {"task": task})
     forget_counts(request.user)
     page = reverse("tasks:task", args=[task.pk])
@@ -148,6 +151,30 @@ def faults_in(kind: TaskType, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def preview_page(request: HttpRequest, kind: TaskType, form: Form, options: Form) -> HttpResponse:
+    """The form as it was filled in, and above it what its task would do."""
+    parameters = form.read(request.POST, request.FILES)
+    options.read(request.POST, request.FILES)
+    try:
+        shown = look_ahead(kind, parameters, person(request))
+    except ValidationError as error:
+        return refused_page(request, kind, form, options, error)
+    keep_chosen_files(request, kind, form)
+    return form_page(request, kind, form, options, preview=shown)
+
+
+def look_ahead(kind: TaskType, parameters: Mapping[str, Any], by: User | None) -> Mapping[str, Any]:
+    """The type's preview of these parameters; no task and no file stays. Raises ValidationError."""
+    assert kind.preview
+    intake = Intake(new_id(), by)
+    try:
+        return kind.preview(intake.take(kind.file_parameters, kind.validate(parameters)))
+    except ValidationError as error:
+        raise ValidationError({"parameters": error.detail}) from None
+    finally:
+        intake.discard()
+
+
 def sample_parameters(kind: TaskType) -> dict[str, Any]:
     assert kind.sample
     return {name: _uploads(value) if name in kind.file_parameters else value for name, value in kind.sample().items()}
@@ -198,11 +225,23 @@ def faults(error: ValidationError, form: Form, options: Form) -> list[str]:
     )
 
 
-def form_page(
-    request: HttpRequest, kind: TaskType, form: Form, options: Form, rest: list[str] | None = None
+def refused_page(
+    request: HttpRequest, kind: TaskType, form: Form, options: Form, error: ValidationError
 ) -> HttpResponse:
-    """The form; with `rest`, it was refused: 422, and to a script the form alone."""
-    template = "tasks/_new_form.html" if getattr(request, "htmx", False) and rest is not None else "tasks/new_kind.html"
+    keep_chosen_files(request, kind, form)
+    return form_page(request, kind, form, options, faults(error, form, options))
+
+
+def form_page(
+    request: HttpRequest,
+    kind: TaskType,
+    form: Form,
+    options: Form,
+    rest: list[str] | None = None,
+    preview: Mapping[str, Any] | None = None,
+) -> HttpResponse:
+    """The form, to a script that sent it the form alone. With `rest`, it was refused: 422."""
+    by_script = request.method == "POST" and bool(getattr(request, "htmx", False))
     errors = [*form.errors, *options.errors]
     context = {
         "kind": kind,
@@ -214,5 +253,8 @@ def form_page(
         "fault_count": len(errors) + len(rest or []),
         "refused": rest is not None,
         "options_open": bool(options.errors),
+        "preview": preview,
+        "files_lost": bool(request.FILES) and not by_script,  # only a script keeps what was chosen in its place
     }
+    template = "tasks/_new_form.html" if by_script else "tasks/new_kind.html"
     return render(request, template, context, status=422 if rest is not None else 200)

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from tasks.filters import task_types
 from tasks.models import Status, Task
@@ -197,7 +197,7 @@ class StatsPage:
         return [(task, kind_label(task.task_type), seconds) for task, seconds in rows if task]
 
 
-@require_GET
+@require_safe
 @never_cache
 def stats(request: HttpRequest) -> HttpResponseBase:
     page = StatsPage(request)
@@ -208,7 +208,7 @@ def stats(request: HttpRequest) -> HttpResponseBase:
     return render(request, "tasks/stats.html", {"page": page})
 
 
-@require_GET
+@require_safe
 @never_cache
 def stats_live(request: HttpRequest) -> HttpResponse:
     return render(request, "tasks/_stats.html", {"page": StatsPage(request)})

@@ -9,14 +9,14 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from tasks import registry
 from tasks.filters import ORDERS, task_types
 from tasks.web.listing import PERIODS, SIZES, Listing
 
 
-@require_GET
+@require_safe
 @never_cache
 def task_list(request: HttpRequest) -> HttpResponse:
     periods = {"24h": _("Last 24 hours"), "7d": _("Last 7 days"), "30d": _("Last 30 days")}
@@ -29,7 +29,7 @@ def task_list(request: HttpRequest) -> HttpResponse:
     return render(request, "tasks/task_list.html", context | table_context(Listing(request)))
 
 
-@require_GET
+@require_safe
 @never_cache
 def task_table(request: HttpRequest) -> HttpResponse:
     """What a poll asks for: nothing (204) where the page it has is still right, else the table and the counts."""
@@ -43,7 +43,7 @@ def task_table(request: HttpRequest) -> HttpResponse:
     return HttpResponse(html)
 
 
-@require_GET
+@require_safe
 @never_cache
 def task_counts(request: HttpRequest) -> HttpResponse:
     return render(request, "tasks/_counts.html", table_context(Listing(request)))

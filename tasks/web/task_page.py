@@ -18,7 +18,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from tasks import registry
 from tasks.downloads import file_response
@@ -217,14 +217,14 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-@require_GET
+@require_safe
 @never_cache
 def task(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     page = TaskPage(request, visible_task(request, task_id))
     return render(request, "tasks/task.html", {"page": page, "task": page.task})
 
 
-@require_GET
+@require_safe
 @never_cache
 def task_live(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """What a poll asks for: nothing (204) where the page it has is still right, else the page's live part."""
@@ -234,7 +234,7 @@ def task_live(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     return render(request, "tasks/_task.html", {"page": page, "task": page.task})
 
 
-@require_GET
+@require_safe
 def file(request: HttpRequest, file_id: uuid.UUID) -> HttpResponseBase:
     """A task's file: an attachment; `?inline` shows an image in place, if it is of a harmless type."""
     found = TaskFile.objects.published().filter(pk=file_id, task__in=Task.objects.visible_to(request.user)).first()

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from tasks import lifecycle
 from tasks.models import Cluster, Queue, Status, Task
@@ -162,13 +162,13 @@ class WorkersPage:
         return hashlib.blake2s(repr(state).encode(), digest_size=8).hexdigest()
 
 
-@require_GET
+@require_safe
 @never_cache
 def workers(request: HttpRequest) -> HttpResponse:
     return render(request, "tasks/workers.html", {"page": WorkersPage(request)})
 
 
-@require_GET
+@require_safe
 @never_cache
 def workers_live(request: HttpRequest) -> HttpResponse:
     page = WorkersPage(request)

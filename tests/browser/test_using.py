@@ -50,6 +50,20 @@ def test_a_refused_form_keeps_the_chosen_file_and_leads_to_its_faults(hub, watch
     assert Task.objects.get().files.get().name == "people.csv"
 
 
+def test_a_preview_is_shown_in_place_and_the_chosen_file_stays_for_the_start(hub, tmp_path):
+    page = hub("/tasks/new/EMAIL_CAMPAIGN/")
+    page.locator("#field-recipients").set_input_files(csv(tmp_path))
+    page.locator("#field-subject").fill("For $name")
+    page.locator("#field-body").fill("Hello")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#preview")).to_be_focused()
+    expect(page.locator("#preview")).to_contain_text("For Ann")
+    assert not Task.objects.exists()
+    page.get_by_role("button", name="Start task").click()
+    page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}/"))
+    assert Task.objects.get().files.get().name == "people.csv"
+
+
 def test_an_upload_shows_its_progress_and_can_be_cancelled(hub, watch, page, tmp_path):
     watch.expected = ("net::ERR", "htmx:")
     hub("/tasks/new/EMAIL_CAMPAIGN/")

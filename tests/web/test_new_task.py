@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework import serializers
 
 from tasks import registry
-from tasks.models import Task
+from tasks.models import Task, TaskFile
 from tasks.parameters import FileParameter
 from tasks.registry import task_type
 from tests.web.pages import inline_code, visible_text
@@ -161,3 +163,73 @@ def test_an_empty_hub_starts_a_sample_of_each_kind_by_one_click(client):
     client.post("/tasks/new/samples/")
     started = set(Task.objects.values_list("task_type", flat=True))
     assert started == {kind.name for kind in registry.all_types() if kind.sample and not kind.hidden}
+
+
+MAIL = {"option-queue": "default", "subject": "For $name", "body": "Hello"}
+PEOPLE = b"email,name\nann@example.org,Ann\nnobody,Bo\n"
+
+
+def preview(client, **values):
+    people = SimpleUploadedFile("people.csv", PEOPLE)
+    return client.post(
+        "/tasks/new/EMAIL_CAMPAIGN/", MAIL | {"preview": "1", "recipients": people} | values.pop("data", {}), **values
+    )
+
+
+def stored_files(settings) -> set[str]:
+    root = Path(settings.STORAGES["default"]["OPTIONS"]["location"])
+    return {str(path) for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_preview_shows_above_the_form_what_its_task_would_do_and_keeps_nothing(client, settings):
+    before = stored_files(settings)
+    answer = preview(client)
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert inline_code(page) == []
+    for words in ("1 recipient", "For Ann", "Line 3, “nobody”", "Choose your files once more"):
+        assert words in visible_text(page)
+    assert page.index('id="preview"') < page.index('id="field-subject"')
+    assert 'value="For $name"' in page
+    assert not Task.objects.exists()
+    assert stored_files(settings) == before
+
+
+def test_a_script_gets_the_preview_with_the_form_alone(client):
+    page = preview(client, **FROM_A_SCRIPT).content.decode()
+    assert page.lstrip().startswith('<form class="stack loose" id="new-task"')
+    assert "For Ann" in page
+    assert "Choose your files once more" not in page  # its browser still has them
+
+
+def test_a_preview_of_what_is_wrong_says_so_at_its_field(client):
+    answer = preview(client, data={"subject": "", "recipients": SimpleUploadedFile("people.csv", b"name\nAnn\n")})
+    assert answer.status_code == 422
+    words = visible_text(answer.content.decode())
+    assert "Subject: This field may not be blank." in words or "Subject: This field is required." in words
+
+
+def test_a_preview_looks_into_the_file_of_an_earlier_task(client, make_task):
+    client.post("/tasks/new/EMAIL_CAMPAIGN/", MAIL | {"recipients": SimpleUploadedFile("people.csv", PEOPLE)})
+    file = Task.objects.get().files.get()
+    page = preview(client, data={"recipients": str(file.pk)}).content.decode()
+    assert "For Ann" in page
+    assert f'value="{file.pk}" checked' in page
+    file.content.save("people.csv", ContentFile(b"name\nAnn\n"))
+    refused = preview(client, data={"recipients": str(file.pk)})
+    assert refused.status_code == 422
+    assert "has no column “email”" in refused.content.decode()
+
+
+def test_another_persons_file_is_in_no_preview(client, strangers_browser, owner, make_task):
+    task = make_task("EMAIL_CAMPAIGN", owner=owner)
+    file = TaskFile(task=task, name="people.csv", size=len(PEOPLE), kind="input", parameter="recipients")
+    file.content.save("people.csv", ContentFile(PEOPLE))
+    answer = preview(strangers_browser, data={"recipients": str(file.pk)})
+    assert answer.status_code == 422
+    assert "For Ann" not in answer.content.decode()
+
+
+def test_only_a_type_that_can_be_previewed_offers_it(client, every_field):
+    assert 'name="preview"' in client.get("/tasks/new/EMAIL_CAMPAIGN/").content.decode()
+    assert 'name="preview"' not in client.get(every_field).content.decode()

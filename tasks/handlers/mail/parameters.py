@@ -165,8 +165,8 @@ def check_size(attachments: Sequence[Any]) -> None:
         raise serializers.ValidationError({"attachments": [message]})
 
 
-def check_recipients(attrs: Mapping[str, Any]) -> None:
-    """Raises ValidationError where there is a list and nobody on it can be sent to."""
+def check_recipients(attrs: Mapping[str, Any]) -> Recipients:
+    """Everybody whom parameters name. Raises ValidationError where there is a list and nobody on it can be sent to."""
     field = "recipients" if attrs.get("recipients") else "to"
     try:
         found = recipients_of(attrs)
@@ -174,6 +174,7 @@ def check_recipients(attrs: Mapping[str, Any]) -> None:
         raise serializers.ValidationError({field: [str(error)]}) from None
     if found.set_aside and not found.accepted:
         raise serializers.ValidationError({field: [nobody_usable(found)]})
+    return found
 
 
 def nobody_usable(found: Recipients) -> str:
@@ -230,9 +231,10 @@ def letter_of(parameters: Mapping[str, Any], attachments: Sequence[Attachment] |
 def preview(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """What a form shows before a submit: how many get a message, who does not, and the first five as they will look.
 
-    Raises BadRecipients.
+    Raises ValidationError, as a file that was named by its id is looked into only now.
     """
-    found = recipients_of(parameters)
+    found = check_recipients(parameters)
+    check_size(parameters.get("attachments") or ())
     names = [Attachment(file.name, b"", "application/octet-stream") for file in parameters.get("attachments") or ()]
     letter = letter_of(parameters, names)
     return {
