@@ -66,6 +66,7 @@ def test_only_what_nobody_here_knows_is_given_back(pulse, make_task, claim):
     assert not pulse.broken
 
 
+@pytest.mark.django_db(transaction=True)  # a lone statement has no transaction around it
 def test_a_bad_value_fails_its_task_also_after_a_broken_transaction(pulse, make_task, start):
     make_task()
     bad = start()

@@ -12,6 +12,7 @@ from django.utils import timezone
 from tasks import lifecycle
 from tasks.engine import wakeup
 from tasks.engine.wakeup import News, SocketEar, get_ear
+from tests.processes import wait_for
 
 on_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="only on SQLite: sockets in the data folder")
 on_postgresql = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="only on PostgreSQL: LISTEN and NOTIFY")
@@ -104,7 +105,7 @@ def test_telling_without_a_descriptor_left_raises_nothing(ear, monkeypatch):
 def test_a_cut_connection_is_opened_again(ear):
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [ear._connection.connection.info.backend_pid])
-    assert hear(ear) == []
+    wait_for(lambda: list(ear.hear()) == [] and ear._connection is None)
     assert ear.fileno() is not None
     wakeup.tell(News(ready=1))
     assert hear(ear) == [News(ready=1)]

@@ -1,0 +1,143 @@
+"""The sentinel: TaskHub promises that it stands on known ground, and that no refusal of the system brings it down."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError
+from django.utils import timezone
+from django_q import cluster as django_q_cluster
+
+from tasks.engine import sentinel as sentinel_module
+from tasks.engine.sentinel import SECOND_SIGNAL, Sentinel
+from tasks.engine.upkeep import Duty
+from tests.engine.conftest import fresh
+
+
+@pytest.fixture
+def sentinel():
+    """One that has not begun to run: nothing listens, nothing is forked."""
+    return Sentinel(workers=2)
+
+
+class Ear:
+    """Hears nothing, and can be waited for."""
+
+    patience = 1.0
+
+    def fileno(self):
+        return None
+
+    def hear(self):
+        return []
+
+    def close(self): ...
+
+    before_fork = after_fork = close
+
+
+# --- what we stand on
+
+
+def test_django_q_spawns_and_forks_as_we_expect():
+    """A contract test: it fails when an upgrade changes the parts that we stand on."""
+    assert list(inspect.signature(django_q_cluster.Sentinel.spawn_process).parameters) == ["self", "target", "args"]
+    assert issubclass(Sentinel, django_q_cluster.Sentinel)
+    assert django_q_cluster.get_mp_context().get_start_method() == "fork"
+    assert {"spawn_worker", "spawn_process"} <= set(vars(django_q_cluster.Sentinel))
+
+
+def test_a_sentinel_has_one_thread_and_has_opened_neither_duckdb_nor_libvips():
+    """A fork after either was used hangs the child."""
+    program = (
+        "import django, json, os, sys; django.setup()\n"
+        "from tasks.engine.sentinel import Sentinel\n"
+        "Sentinel(2)\n"
+        "print(json.dumps([len(os.listdir('/proc/self/task')), sorted({'duckdb', 'pyvips'} & set(sys.modules))]))"
+    )
+    said = subprocess.check_output([sys.executable, "-c", program], cwd=settings.BASE_DIR)
+    assert json.loads(said) == [1, []]
+
+
+# --- signals
+
+
+def test_only_a_later_signal_is_a_second_one(sentinel):
+    sentinel._on_stop()
+    sentinel._on_stop()  # Ctrl-C reaches a whole terminal at once, and `up` passes it on
+    assert len(sentinel.stops) == 1
+    sentinel.stops[0] -= SECOND_SIGNAL
+    sentinel._on_stop()
+    assert len(sentinel.stops) == 2
+
+
+# --- what the system or the database refuses
+
+
+def test_a_process_that_the_system_refuses_is_asked_for_again_later(sentinel, monkeypatch):
+    def refuse(*_):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    sentinel.ear = Ear()
+    monkeypatch.setattr(sentinel, "spawn_process", refuse)
+    sentinel.spawn_missing()
+    before = os.listdir("/proc/self/fd")
+    sentinel.spawn_after = 0
+    sentinel.spawn_missing()
+    assert os.listdir("/proc/self/fd") == before
+    assert sentinel.spawn_after > time.monotonic()
+    assert not sentinel.members
+
+
+@pytest.mark.django_db
+def test_a_task_that_is_due_while_the_database_is_away_keeps_nobody_spinning(sentinel, monkeypatch):
+    def away(*_):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(sentinel_module.connections, "close_all", lambda: None)
+    monkeypatch.setattr(sentinel.store, "promote", away)
+    sentinel.ear, sentinel.pool_size = Ear(), 0
+    sentinel.duties = [Duty(1.0, lambda: None, due=time.monotonic() + 1)]
+    sentinel.next_due = time.monotonic() - 1
+    sentinel.hear()
+    assert sentinel._patience() > 0.5
+
+
+def test_a_database_that_is_away_is_told_once_in_a_while(sentinel, monkeypatch, caplog):
+    def away():
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(sentinel_module.connections, "close_all", lambda: None)
+    before = sentinel.reaper.steady_since
+    for _ in range(100):
+        assert sentinel.safely(away) is None
+    assert len(caplog.records) == 1
+    assert sentinel.reaper.steady_since > before  # and nobody else is judged by what it missed
+
+
+# --- time
+
+
+@pytest.mark.django_db
+def test_what_is_due_is_promoted_when_its_time_has_come(sentinel, make_task):
+    sentinel.ear = Ear()
+    due = make_task(waits_for="time", run_at=timezone.now() - timedelta(seconds=1))
+    later = make_task(waits_for="time", run_at=timezone.now() + timedelta(seconds=60))
+    sentinel.find_next_due()
+    sentinel.hear()
+    assert (fresh(due).waits_for, fresh(later).waits_for) == ("", "time")
+    assert 55 < sentinel.next_due - time.monotonic() <= 60
+
+
+def test_the_earliest_time_is_waited_for(sentinel):
+    for seconds in (30, 10, 20):
+        sentinel._expect(seconds)
+    assert sentinel.next_due == pytest.approx(time.monotonic() + 10, abs=1)
