@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -25,9 +26,14 @@ def harmless(cell: Any) -> Any:
     """A text that could be read as a formula gets an apostrophe before it; numbers stay numbers."""
     if cell is None or isinstance(cell, int | float):
         return cell
-    text = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False, default=str)
-    text = text.replace("\0", "")
+    text = as_text(cell).replace("\0", "")
     return f"'{text}" if text.startswith(RISKY_STARTS) else text
+
+
+def as_text(cell: Any) -> str:
+    if isinstance(cell, dict | list):
+        return json.dumps(cell, ensure_ascii=False, default=str)
+    return cell.isoformat() if isinstance(cell, datetime) else str(cell)
 
 
 def csv_lines(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:

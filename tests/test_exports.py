@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 import pytest
 
 from tasks.exports import csv_lines
@@ -24,3 +27,8 @@ def test_numbers_stay_numbers_and_all_else_is_quoted():
 
 def test_a_structure_becomes_its_json():
     assert list(csv_lines(["a"], [[{"size": 7}]]))[1] == '"{""size"": 7}"\r\n'
+
+
+def test_times_and_ids_are_plain_text():
+    at, key = datetime(2026, 11, 24, 10, 30, tzinfo=UTC), UUID(int=7)
+    assert list(csv_lines(["a", "b"], [[at, key]]))[1] == f'"2026-11-24T10:30:00+00:00","{key}"\r\n'

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -18,11 +16,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from tasks.bulk import ACTS, LIMIT, act
+from tasks.exports import csv_response
 from tasks.models import Task
 from tasks.web import words
 from tasks.web.acts import person
 from tasks.web.hub import forget_counts
-from tasks.web.items import csv_response
 from tasks.web.listing import Listing, as_id
 
 
@@ -119,18 +117,10 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def export_csv(tasks: QuerySet[Task]) -> StreamingHttpResponse:
-    return csv_response("tasks.csv", _rows(tasks[:LIMIT] if not tasks.query.is_sliced else tasks))
-
-
-def _rows(tasks: QuerySet[Task]) -> Iterator[list[str]]:
     columns = [
         "id", "task_type", "name", "status", "queue", "priority", "owner__username", "progress", "progress_message",
         "error_message", "created_at", "started_at", "completed_at", "attempts",
     ]  # fmt: skip
-    yield [column.removesuffix("__username") for column in columns]
-    for values in tasks.values_list(*columns).iterator(chunk_size=2000):
-        yield ["" if value is None else _cell(value) for value in values]
-
-
-def _cell(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    header = [column.removesuffix("__username") for column in columns]
+    within = tasks if tasks.query.is_sliced else tasks[:LIMIT]
+    return csv_response("tasks.csv", header, within.values_list(*columns).iterator(chunk_size=2000))

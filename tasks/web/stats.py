@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from urllib.parse import urlencode
@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from tasks.exports import csv_response
 from tasks.filters import task_types
 from tasks.models import Status, Task
 from tasks.stats import RANGES, Answer, Bucket, answer
 from tasks.web import charts, words
 from tasks.web.charts import Chart, Line
 from tasks.web.hub import CAP, kept
-from tasks.web.items import csv_response
 from tasks.web.rows import kind_label
 from tasks.web.workers import WorkersPage
 
@@ -204,7 +204,7 @@ def stats(request: HttpRequest) -> HttpResponseBase:
     wanted = request.GET.get("csv", "")
     for chart in page.charts if wanted else []:
         if chart.id == wanted:
-            return csv_response(f"{chart.id}-{page.range}.csv", _csv(chart))
+            return csv_response(f"{chart.id}-{page.range}.csv", map(str, chart.head), chart.table)
     return render(request, "tasks/stats.html", {"page": page})
 
 
@@ -212,8 +212,3 @@ def stats(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 def stats_live(request: HttpRequest) -> HttpResponse:
     return render(request, "tasks/_stats.html", {"page": StatsPage(request)})
-
-
-def _csv(chart: Chart) -> Iterator[list[str]]:
-    yield [str(cell) for cell in chart.head]
-    yield from chart.table

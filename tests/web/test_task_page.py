@@ -150,6 +150,25 @@ def test_what_a_running_try_has_saved_is_not_shown_yet(client, make_task):
     assert client.get(f"/files/{file.pk}/").status_code == 404
 
 
+def test_a_long_log_opens_with_its_last_lines_and_gives_the_earlier_ones(client, make_task):
+    task = make_task(status="SUCCESS", completed_at=timezone.now())
+    TaskLogLine.objects.bulk_create(TaskLogLine(task=task, seq=n, message=f"line {n}") for n in range(1, 10_001))
+    page = page_of(client, task)
+    assert numbers(page) == list(range(9_001, 10_001))
+    assert "Load 9,000 earlier lines" in page
+    url = f"/tasks/{task.pk}/_lines/?before="
+    before, seen = 9_001, []
+    while before > 1:
+        seen = numbers(client.get(f"{url}{before}").content.decode()) + seen
+        before = seen[0]
+    assert seen == list(range(1, 9_001))
+    assert numbers(client.get(f"{url}1").content.decode()) == []
+
+
+def numbers(html: str) -> list[int]:
+    return [int(number) for number in re.findall(r'<li id="L(\d+)"', html)]
+
+
 def alive(**fields) -> Cluster:
     lease = timezone.now() + timedelta(seconds=15)
     return Cluster.objects.create(id="c", host="h", hostname="hub-a", pid=1, lease_expires_at=lease, **fields)
