@@ -20,6 +20,7 @@ Text = str | Promise
 Handler = Callable[..., Any]
 # A limit in seconds, none, or a function of the parameters.
 Timeout = float | None | Callable[[Mapping[str, Any]], float | None]
+Result = type[serializers.Serializer[Any]] | serializers.Field[Any, Any, Any, Any] | None
 
 
 class NoParameters(serializers.Serializer[Any]):
@@ -56,13 +57,16 @@ class TaskType:
     `make_name` gives a task's name from its parameters, `summarize` one line for the task list from its result.
     `sample` gives parameters that show the type at work; a file among them is a pair of a name and its bytes.
     `retry_items` names the states of a task's items that its plain retry does again ("pending,failed"): for work that
-    must not happen twice. `preview` gives from parameters what `preview_template` shows before they are submitted.
+    must not happen twice. `result` declares, for the documentation alone, what the handler gives back: a serializer for
+    an object, a field for a plain value. `preview` gives from validated parameters, files and all, what
+    `preview_template` shows before they are submitted, or raises ValidationError.
     """
 
     name: str
     handler: Handler
     label: Text
     parameters: type[serializers.Serializer[Any]] = NoParameters
+    result: Result = None
     description: Text = ""
     timeout: Timeout = 3600.0
     max_attempts: int = 1
@@ -161,7 +165,7 @@ def task_type(
                 f"The task type {name} of {handler.__module__} is taken by {taken.handler.__module__}."
             )
         described = options.pop("description", None) or inspect.getdoc(handler) or ""
-        _types[name] = TaskType(name, handler, label, parameters, described, **options)
+        _types[name] = TaskType(name, handler, label, parameters, description=described, **options)
         return handler
 
     return register

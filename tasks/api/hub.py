@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from tasks import registry
 from tasks.api.documented import documented
-from tasks.api.schemas import parameters_schema
+from tasks.api.schemas import parameters_schema, result_schema
 from tasks.api.serializers import HealthSerializer, TaskTypeSerializer
 from tasks.models import Cluster, Task, TaskQuerySet
 
@@ -51,7 +51,7 @@ def count(tasks: TaskQuerySet, whose: str) -> int:
 
 
 class TaskTypesView(APIView):
-    """Every task type with the JSON Schema of its parameters."""
+    """Every task type with the JSON Schemas of its parameters and its result."""
 
     @documented((200, TaskTypeSerializer(many=True)), operation_id="listTaskTypes", tags=["hub"])
     def get(self, request: Request) -> Response:
@@ -66,6 +66,7 @@ def described(kind: registry.TaskType) -> dict[str, Any]:
         "hidden": kind.hidden,
         "max_attempts": kind.max_attempts,
         "parameters": parameters_schema(kind),
+        "result": result_schema(kind),
     }
     return dict(TaskTypeSerializer(about).data)
 

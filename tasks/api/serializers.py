@@ -195,7 +195,7 @@ class AttemptSerializer(serializers.ModelSerializer[TaskAttempt]):
 
 
 class TaskTypeSerializer(serializers.Serializer[Any]):
-    """A task type and what it takes."""
+    """A task type, what it takes and what it gives back."""
 
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
@@ -203,6 +203,7 @@ class TaskTypeSerializer(serializers.Serializer[Any]):
     hidden = serializers.BooleanField(help_text=_("Not offered on the pages."))
     max_attempts = serializers.IntegerField()
     parameters = serializers.JSONField(help_text=_("A JSON Schema (2020-12)."))
+    result = AnyField(help_text=_("A JSON Schema (2020-12); null where the type does not say."))
 
 
 class ClusterSerializer(serializers.ModelSerializer[Cluster]):

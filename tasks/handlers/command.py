@@ -76,6 +76,15 @@ class Parameters(serializers.Serializer[Any]):
         return arguments
 
 
+class Result(serializers.Serializer[Any]):
+    command = serializers.CharField()
+    arguments = serializers.ListField(child=serializers.CharField())
+    exit_code = serializers.IntegerField()
+    lines = serializers.IntegerField()
+    seconds = serializers.FloatField()
+    file = serializers.UUIDField(help_text=gettext_lazy("All that it said."))
+
+
 def name_for(parameters: Mapping[str, Any]) -> str:
     return " ".join([parameters["command"], *parameters["arguments"]])[:200]
 
@@ -88,6 +97,7 @@ def summarize(result: Mapping[str, Any]) -> str:
     "COMMAND",
     label=gettext_lazy("Management command"),
     parameters=Parameters,
+    result=Result,
     icon="worker",
     timeout=lambda parameters: parameters["time_limit"],
     make_name=name_for,

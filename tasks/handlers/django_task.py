@@ -57,6 +57,7 @@ def name_for(parameters: Mapping[str, Any]) -> str:
     NAME,
     label=gettext_lazy("Django task"),
     parameters=Parameters,
+    result=serializers.JSONField(help_text=gettext_lazy("What the function gave back.")),
     make_name=name_for,
     hidden=True,
     timeout=None,

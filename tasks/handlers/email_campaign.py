@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from tasks.context import Fail, ItemRecord, TaskContext
+from tasks.handlers.mail import report
 from tasks.handlers.mail.delivery import BackendCourier, Courier, Outbox
 from tasks.handlers.mail.letter import Letter
 from tasks.handlers.mail.parameters import MessageParameters, count_recipients, letter_of, preview, usable_recipients
@@ -59,6 +60,11 @@ class Parameters(MessageParameters):
         return attrs
 
 
+class Result(report.Result):
+    dry_run = serializers.BooleanField()
+    pace = serializers.FloatField(help_text=_("Messages a second, at most."))
+
+
 def timeout(parameters: Mapping[str, Any]) -> float:
     """Every message at its pace, a slow server, and all the retries of the last one."""
     retrying = parameters["retry_after"] * 2 ** parameters["retries"]
@@ -96,6 +102,7 @@ def courier_for(context: TaskContext) -> Courier:
     label=_("Email campaign"),
     description=_("Sends a message to many, each with their own name in it, and tells what became of every one."),
     parameters=Parameters,
+    result=Result,
     timeout=timeout,
     max_attempts=5,
     backoff=30,

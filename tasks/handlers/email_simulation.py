@@ -14,7 +14,7 @@ from tasks.handlers.mail.delivery import Outbox
 from tasks.handlers.mail.letter import single_line
 from tasks.handlers.mail.parameters import MessageParameters, count_recipients, letter_of, preview, usable_recipients
 from tasks.handlers.mail.recipients import Recipient, Recipients
-from tasks.handlers.mail.report import result_of, summary
+from tasks.handlers.mail.report import Result, result_of, summary
 from tasks.handlers.mail.sending import Sending
 from tasks.registry import task_type
 
@@ -78,6 +78,7 @@ def sample() -> dict[str, Any]:
     label=_("Email simulation"),
     description=_("Writes each message for real and keeps it in the task's outbox. Nothing is sent."),
     parameters=Parameters,
+    result=Result,
     timeout=timeout,
     icon="email",
     result_template="tasks/results/email_simulation.html",

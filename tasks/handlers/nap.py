@@ -16,7 +16,13 @@ class Parameters(serializers.Serializer[Any]):
     seconds = serializers.FloatField(default=1.0, min_value=0, max_value=3600, help_text=_("How long it sleeps."))
 
 
-@task_type("NAP", label=_("Nap"), parameters=Parameters, hidden=True)
+@task_type(
+    "NAP",
+    label=_("Nap"),
+    parameters=Parameters,
+    result=serializers.FloatField(help_text=_("How long it slept, in seconds.")),
+    hidden=True,
+)
 def nap(context: TaskContext, *, seconds: float) -> float:
     """Sleep, then give back for how long."""
     time.sleep(seconds)

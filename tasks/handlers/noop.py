@@ -12,7 +12,13 @@ class Parameters(serializers.Serializer[Any]):
     x = serializers.IntegerField(default=0, help_text="Comes back as the result.")
 
 
-@task_type("NOOP", label="No operation", parameters=Parameters, hidden=True)
+@task_type(
+    "NOOP",
+    label="No operation",
+    parameters=Parameters,
+    result=serializers.IntegerField(help_text="What was put in."),
+    hidden=True,
+)
 def noop(context: TaskContext, *, x: int) -> int:
     """Give back what was put in."""
     return x

@@ -24,6 +24,7 @@ from tasks.models import Queue, TaskFile
 pytestmark = pytest.mark.django_db
 
 DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS = {
     operation["operationId"]: (method, path, operation)
     for path, methods in DOCUMENT["paths"].items()
@@ -203,10 +204,16 @@ def test_the_document_is_made_without_a_warning():
 
 
 def test_each_task_type_has_its_own_schema():
-    kinds = DOCUMENT["components"]["schemas"]["Submit"]["discriminator"]["mapping"]
+    kinds = SCHEMAS["Submit"]["discriminator"]["mapping"]
     assert kinds.keys() == {kind.name for kind in registry.all_types()}
     for reference in kinds.values():
-        assert reference.rpartition("/")[2] in DOCUMENT["components"]["schemas"]
+        assert reference.rpartition("/")[2] in SCHEMAS
+
+
+def test_a_result_is_that_of_one_of_the_task_types():
+    results = {one.get("$ref", "").rpartition("/")[2] for one in SCHEMAS["Task"]["properties"]["result_data"]["anyOf"]}
+    assert {"DataProcessingResult", "EmailCampaignResult", "ImageProcessingResult", "NoopResult"} <= results
+    assert results - {""} <= SCHEMAS.keys()
 
 
 def test_every_path_is_described_once():

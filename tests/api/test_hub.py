@@ -41,13 +41,15 @@ def test_it_is_not_ready_while_the_database_does_not_answer(client, monkeypatch)
     assert client.get("/livez").status_code == 200
 
 
-def test_each_task_type_has_the_schema_of_its_parameters(client):
+def test_each_task_type_has_the_schemas_of_its_parameters_and_its_result(client):
     types = {kind["name"]: kind for kind in client.get("/api/task-types").json()}
     assert types.keys() == {kind.name for kind in registry.all_types()}
     noop = types["NOOP"]["parameters"]
     assert noop["type"] == "object"
     assert noop["properties"]["x"]["type"] == "integer"
     assert noop["additionalProperties"] is False
+    assert types["NOOP"]["result"]["type"] == "integer"
+    assert types["IMAGE_PROCESSING"]["result"]["properties"]["archive"]["format"] == "uuid"
 
 
 def test_nothing_is_asked_of_the_database_for_the_types(client, django_assert_max_num_queries):

@@ -1,4 +1,4 @@
-"""The JSON Schema of a task type's parameters says what its serializer takes."""
+"""The JSON Schemas of a task type say what it takes and what it gives back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from rest_framework import serializers
 
 from tasks import registry
-from tasks.api.schemas import parameters_schema
+from tasks.api.schemas import parameters_schema, result_schema
 from tasks.parameters import FileParameter, FilesParameter
 from tasks.registry import TaskType
 
@@ -56,3 +56,31 @@ def test_the_schema_takes_what_the_serializer_takes(parameters, valid):
 @pytest.mark.parametrize("kind", list(registry.all_types()), ids=lambda kind: kind.name)
 def test_every_task_types_schema_is_a_schema(kind):
     jsonschema_rs.meta.validate(parameters_schema(kind) | {"$schema": "https://json-schema.org/draft/2020-12/schema"})
+
+
+class Part(serializers.Serializer):
+    name = serializers.CharField()
+
+
+class Result(serializers.Serializer):
+    """What came of it."""
+
+    parts = Part(many=True)
+    first = Part(allow_null=True)
+
+
+def giving(result):
+    return TaskType("X", lambda context: None, "X", result=result)
+
+
+def test_a_result_is_described_whole_with_what_is_nested_in_it():
+    schema = result_schema(giving(Result))
+    assert (schema["description"], schema["required"]) == ("What came of it.", ["first", "parts"])
+    assert schema["properties"]["parts"]["items"]["properties"]["name"] == {"type": "string"}
+    assert jsonschema_rs.is_valid(schema, {"parts": [{"name": "a"}], "first": None})
+    assert not jsonschema_rs.is_valid(schema, {"parts": [{"name": 1}], "first": None})
+
+
+def test_a_result_may_be_a_plain_value_or_not_declared():
+    assert result_schema(giving(serializers.IntegerField())) == {"type": "integer"}
+    assert result_schema(giving(None)) is None

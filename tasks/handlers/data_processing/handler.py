@@ -16,6 +16,7 @@ from tasks.handlers.data_processing.outputs import Outputs
 from tasks.handlers.data_processing.progress import Progress
 from tasks.handlers.data_processing.reading import Options, Reader
 from tasks.handlers.data_processing.result import Findings, findings_of, profile_of, result_of
+from tasks.handlers.data_processing.result_fields import Result
 from tasks.handlers.data_processing.sample import sample_csv, write_sample
 from tasks.handlers.data_processing.unpacking import PlainFile, unpacked
 from tasks.parameters import FileParameter, StoredFile
@@ -115,6 +116,7 @@ def summarize(result: Mapping[str, Any]) -> str:
     label=gettext_lazy("Data processing"),
     description=gettext_lazy("Profile a table: types, distributions, gaps, repeated rows. Saves it cleaned."),
     parameters=Parameters,
+    result=Result,
     timeout=timeout_for,
     icon="data",
     result_template="tasks/results/data_processing.html",

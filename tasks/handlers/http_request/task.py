@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from rest_framework import serializers
 
 from tasks.context import Fail, TaskContext
 from tasks.handlers.http_request.address import Refused
@@ -25,6 +26,21 @@ from tasks.registry import task_type
 BUSY = {429, 502, 503, 504}  # worth another attempt
 LONGEST_PAUSE = 60.0
 SHOWN = 500  # letters of an unexpected answer that the log quotes
+
+
+class Result(serializers.Serializer[Any]):
+    url = serializers.URLField(help_text=gettext_lazy("The last one, after redirects."))
+    method = serializers.CharField()
+    status = serializers.IntegerField()
+    reason = serializers.CharField()
+    headers = serializers.DictField(child=serializers.CharField(), help_text=gettext_lazy("Secrets are masked."))
+    size = serializers.IntegerField(help_text=gettext_lazy("Bytes."))
+    seconds = serializers.FloatField()
+    attempts = serializers.IntegerField()
+    address = serializers.CharField()
+    redirects = serializers.ListField(child=serializers.URLField())
+    file = serializers.UUIDField(allow_null=True, help_text=gettext_lazy("The answer's body; null where it is empty."))
+    file_name = serializers.CharField(allow_null=True)
 
 
 def timeout_for(parameters: Mapping[str, Any]) -> float:
@@ -45,6 +61,7 @@ def summarize(result: Mapping[str, Any]) -> str:
     "HTTP_REQUEST",
     label=gettext_lazy("HTTP request"),
     parameters=Parameters,
+    result=Result,
     icon="upload",
     timeout=timeout_for,
     make_name=name_for,

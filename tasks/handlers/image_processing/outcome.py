@@ -8,13 +8,58 @@ from typing import Any
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
+from rest_framework import serializers
 
 from tasks.handlers.image_processing.reading import Picture
 
 # What every browser shows, and how large an original may be to be shown beside its output.
 SHOWABLE = {"JPEG", "PNG", "WEBP", "GIF", "AVIF"}
 SHOWABLE_BYTES = 8 * 1024 * 1024
+
+
+class OutputFields(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    size = serializers.IntegerField(help_text=gettext_lazy("Bytes."))
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    file = serializers.UUIDField()
+
+
+class Entry(serializers.Serializer[Any]):
+    original_name = serializers.CharField()
+    output_name = serializers.CharField()
+    original_size = serializers.IntegerField(help_text=gettext_lazy("Bytes."))
+    new_size = serializers.IntegerField(help_text=gettext_lazy("Bytes."))
+    compression_ratio = serializers.FloatField(help_text=gettext_lazy("The original's size by the new one."))
+    dimensions = serializers.CharField(help_text="800x600")
+    original_dimensions = serializers.CharField(help_text="800x600")
+    original_format = serializers.CharField()
+    original_file = serializers.UUIDField(allow_null=True, help_text=gettext_lazy("Null where no browser shows it."))
+    frames = serializers.IntegerField()
+    outputs = OutputFields(many=True, help_text=gettext_lazy("One a size; the largest stands for the image."))
+
+
+class Failure(serializers.Serializer[Any]):
+    original_name = serializers.CharField()
+    error = serializers.CharField()
+
+
+class Result(serializers.Serializer[Any]):
+    """What came of the images, image by image and in all."""
+
+    total_images = serializers.IntegerField()
+    processed_successfully = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    output_format = serializers.CharField()
+    target_size = serializers.CharField()
+    processed_images = Entry(many=True)
+    failed_images = Failure(many=True)
+    total_original_size = serializers.IntegerField(help_text=gettext_lazy("Bytes."))
+    total_new_size = serializers.IntegerField(help_text=gettext_lazy("Bytes."))
+    total_size_saved = serializers.IntegerField(help_text=gettext_lazy("Bytes."))
+    archive_size = serializers.IntegerField(help_text=gettext_lazy("Bytes."))
+    archive = serializers.UUIDField(help_text=gettext_lazy("The zip file with all outputs."))
 
 
 @dataclass(frozen=True)

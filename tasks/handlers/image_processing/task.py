@@ -18,7 +18,7 @@ from tasks.handlers.image_processing import samples
 from tasks.handlers.image_processing.archive import Archive
 from tasks.handlers.image_processing.library import vips
 from tasks.handlers.image_processing.names import OutputNames, distinct_keys, safe_stem
-from tasks.handlers.image_processing.outcome import Output, entry_for, in_words, result_of, summarize
+from tasks.handlers.image_processing.outcome import Output, Result, entry_for, in_words, result_of, summarize
 from tasks.handlers.image_processing.parameters import Parameters
 from tasks.handlers.image_processing.reading import Picture, Unusable, damaged, look_at
 from tasks.handlers.image_processing.recipe import Box, Recipe
@@ -85,6 +85,7 @@ def sample() -> dict[str, Any]:
     "IMAGE_PROCESSING",
     label=gettext_lazy("Image processing"),
     parameters=Parameters,
+    result=Result,
     icon="image",
     timeout=timeout_for,
     memory_mb=1536,

@@ -1,4 +1,4 @@
-"""What came of a mailing: the result, its one line for the list, and what a form shows beforehand."""
+"""What came of a mailing: the result and its fields, its one line for the list, and what a form shows beforehand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
+from rest_framework import serializers
 
 from tasks.context import ItemRecord
 from tasks.handlers.mail.letter import PREVIEWS, Letter, as_preview
@@ -17,6 +18,66 @@ from tasks.models import TaskItem
 
 LISTED = 1000  # entries of each list of a result; the task's items have them all
 STATES = {TaskItem.State.DONE: "sent", TaskItem.State.FAILED: "failed", TaskItem.State.UNKNOWN: "unknown"}
+
+
+class Sent(serializers.Serializer[Any]):
+    email = serializers.EmailField()
+    subject = serializers.CharField()
+    status = serializers.ChoiceField(["sent"])
+    sent_at = serializers.DateTimeField()
+    answer = serializers.CharField(help_text=gettext_lazy("What the server said."))
+
+
+class Unsent(serializers.Serializer[Any]):
+    email = serializers.EmailField()
+    subject = serializers.CharField()
+    status = serializers.ChoiceField(["failed", "unknown"])
+    error = serializers.CharField()
+
+
+class Skipped(serializers.Serializer[Any]):
+    email = serializers.CharField()
+    reason = serializers.CharField()
+    line = serializers.IntegerField()
+
+
+class Shown(serializers.Serializer[Any]):
+    """A message as it looks."""
+
+    to = serializers.CharField()
+    reply_to = serializers.CharField()
+    subject = serializers.CharField()
+    text = serializers.CharField()
+    html = serializers.CharField()
+    attachments = serializers.ListField(child=serializers.CharField())
+    headers = serializers.DictField(child=serializers.CharField())
+    file = serializers.UUIDField(allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"from": serializers.CharField(), **super().get_fields()}  # Python keeps the word
+
+
+class Result(serializers.Serializer[Any]):
+    """What came of a mailing."""
+
+    total_emails = serializers.IntegerField()
+    sent_successfully = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    unknown = serializers.IntegerField(help_text=gettext_lazy("Handed over, and nobody knows what became of them."))
+    skipped = serializers.IntegerField(help_text=gettext_lazy("Entries that were set aside."))
+    sent_emails = Sent(many=True, help_text=gettext_lazy("The first 1,000."))
+    failed_emails = Unsent(many=True, help_text=gettext_lazy("The first 1,000."))
+    unknown_emails = Unsent(many=True, help_text=gettext_lazy("The first 1,000."))
+    skipped_emails = Skipped(many=True, help_text=gettext_lazy("The first 1,000."))
+    subject = serializers.CharField()
+    reply_to = serializers.CharField()
+    preview = Shown(many=True, help_text=gettext_lazy("The first messages."))
+    warnings = serializers.ListField(child=serializers.CharField())
+    delivered_to = serializers.ChoiceField(["server", "outbox", "nobody"])
+    processing_time = serializers.FloatField(help_text=gettext_lazy("Seconds."))
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "from": serializers.CharField()}  # Python keeps the word
 
 
 def result_of(records: Sequence[ItemRecord], recipients: Recipients, letter: Letter, **further: Any) -> dict[str, Any]:
