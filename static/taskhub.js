@@ -284,6 +284,10 @@
   });
   document.addEventListener("reset", (event) => { if (event.target === $("#bulk")) { event.preventDefault(); Selection.clear(); } });
 
+  // A browser may refuse to remember anything.
+  const remembered = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
+  const remember = (name, value) => { try { localStorage.setItem(name, value); } catch { /* then for this page alone */ } };
+
   /* --- The log: follow only while its reader is at the bottom. */
 
   const Log = {
@@ -295,7 +299,7 @@
       this.button?.setAttribute("aria-pressed", String(on));
       if (on) this.box.scrollTop = this.box.scrollHeight;
     },
-    patched(follows) { if (this.box) { this.filter(); if (follows) this.follow(true); } },
+    patched(follows) { if (this.box) { this.filter(); this.stamp(); if (follows) this.follow(true); } },
     filter() {
       const text = $("#log-filter")?.value.toLowerCase() ?? "", level = $("#log-level")?.value ?? "";
       const levels = ["debug", "info", "warning", "error"], least = Math.max(0, levels.indexOf(level));
@@ -303,8 +307,21 @@
       this.filtered = Boolean(text || level);
       for (const line of $$("#lines > li")) line.hidden = levels.indexOf(line.dataset.level) < least || (text && !line.lastElementChild.textContent.toLowerCase().includes(text));
     },
+    // Each line's time as one wants to read it: the time of day, seconds since the task's start, or none.
+    stamp() {
+      const mode = $("#log-times").value, start = Date.parse($("#lines").dataset.start);
+      this.box.classList.toggle("untimed", mode === "off");
+      if (mode !== "relative" && !this.stamped) return;
+      this.stamped = mode === "relative";
+      for (const time of $$("#lines time")) {
+        time.dataset.day ??= time.textContent;
+        put(time, this.stamped ? `${((Date.parse(time.dateTime) - start) / 1000).toFixed(1)} s` : time.dataset.day);
+      }
+    },
     start() {
       if (!this.box) return;
+      $("#log-times").value = remembered("log-times") ?? "";
+      this.stamp();
       $$("#log-tools [hidden]").forEach((tool) => { tool.hidden = false; });
       // No permalink asked for a line: begin at the end of a running log.
       if (this.follows() && !location.hash.startsWith("#L")) this.follow(true);
@@ -312,6 +329,7 @@
       this.button.addEventListener("click", () => this.follow(!this.follows()));
       $("#log-filter").addEventListener("input", () => this.filter());
       $("#log-level").addEventListener("change", () => this.filter());
+      $("#log-times").addEventListener("change", (event) => { remember("log-times", event.target.value); this.stamp(); });
       $("#log-wrap").addEventListener("click", (event) => {
         const on = event.currentTarget.getAttribute("aria-pressed") !== "true";
         event.currentTarget.setAttribute("aria-pressed", String(on));
@@ -330,6 +348,7 @@
       // What one was reading stays where it is.
       this.box.scrollTop += this.box.scrollHeight - height;
       this.filter();
+      this.stamp();
       if ($("#lines > li").id === "L1") link.remove();
     },
   };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from django.utils import timezone
 from playwright.sync_api import expect
@@ -178,3 +179,24 @@ def test_log_lines_can_be_filtered_and_linked_and_earlier_ones_loaded(hub, make_
     expect(page.locator("#L1")).to_be_attached()
     expect(page.locator("#log-earlier")).to_have_count(0)
     expect(page.locator("#lines > li")).to_have_count(1200)
+
+
+def test_log_lines_have_the_time_of_day_the_time_since_the_start_or_none_as_one_likes(hub, make_task):
+    start = timezone.now() - timedelta(minutes=5)
+    task = make_task(status="RUNNING", started_at=start, claim=5)
+    TaskLogLine.objects.create(task=task, seq=1, message="began", at=start + timedelta(seconds=2.5))
+    page = hub(f"/tasks/{task.pk}/")
+    time, times = page.locator("#L1 time"), page.locator("#log-times")
+    of_the_day = time.inner_text()
+    times.select_option("relative")
+    expect(time).to_have_text("2.5 s")
+    TaskLogLine.objects.create(task=task, seq=2, message="went on", at=start + timedelta(seconds=61))
+    expect(page.locator("#L2 time")).to_have_text("61.0 s")
+    times.focus()
+    page.keyboard.press("ArrowDown")
+    expect(time).to_be_hidden()
+    page.reload()
+    expect(times).to_have_value("off")
+    expect(time).to_be_hidden()
+    times.select_option("")
+    expect(time).to_have_text(of_the_day)
