@@ -202,7 +202,7 @@ ADMIN_PASSWORD = env.str("TASKHUB_ADMIN_PASSWORD", default="")
 LOGIN_URL = "account:sign_in"
 LOGIN_REDIRECT_URL = "tasks:list"
 LOGOUT_REDIRECT_URL = "account:sign_in"
-AUTHENTICATION_BACKENDS = ["tasks.accounts.backends.LimitedAttempts", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["tasks.accounts.backends.LimitedAttempts", "tasks.accounts.backends.Permissions"]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # By name and address together: a stranger who guesses does not lock the person out.

@@ -57,6 +57,24 @@ def test_a_quiet_poll_costs_at_most_two_queries(client, make_task, django_assert
         assert client.get(f"/tasks/_table/?v={known}").status_code == 204
 
 
+def test_a_quiet_poll_of_somebody_signed_in_asks_for_session_person_permissions_and_rows(
+    owners_browser, owner, make_task, django_assert_num_queries
+):
+    for number in range(30):
+        make_task("NOOP", name=f"task {number}", owner=owner)
+    known = version(owners_browser.get("/").content.decode())
+    with django_assert_num_queries(4):
+        assert owners_browser.get(f"/tasks/_table/?v={known}").status_code == 204
+
+
+def test_whoever_signs_out_is_out_at_once(owners_browser):
+    thief = Client()
+    thief.cookies.load(owners_browser.cookies.output(header="", sep=";"))
+    assert thief.get("/tasks/_table/").status_code == 200
+    owners_browser.post("/sign-out/")
+    assert thief.get("/tasks/_table/").status_code in {302, 401}
+
+
 def test_the_page_costs_the_same_with_more_tasks(client, staff, make_task, django_assert_max_num_queries):
     for number in range(25):
         make_task("NOOP", name=f"task {number}", owner=staff)
