@@ -84,7 +84,7 @@ def plain(value: Any) -> Any:
 class Scale:
     """The bins of a histogram from `low` on, each `step` wide; `least` and `most` are the values that occur.
 
-    The first and the last bin also hold what lies far outside, and say so by their bounds.
+    What lies outside the bins counts as far outside: it goes into the first or the last bin, whose bounds say so.
     """
 
     low: float
@@ -94,9 +94,23 @@ class Scale:
     most: float
 
     def bin_of(self, axis: str) -> str:
-        """The number of a value's bin, in SQL."""
+        """The number of a value's bin, in SQL; -1 is below all bins, `bins` above."""
         number = f"floor(({axis} - ({self.low!r})) / {self.step!r})"
-        return f"CAST(least(greatest({number}, 0), {self.bins - 1}) AS INTEGER)"
+        if self.low <= self.least and self.most <= self.low + self.bins * self.step:
+            return f"CAST({number} AS INTEGER)"
+        return f"CASE WHEN {axis} IS NOT NULL THEN CAST(least(greatest({number}, -1), {self.bins}) AS INTEGER) END"
+
+    def counts(self, found: dict[int, int]) -> list[int]:
+        """How many values are in each bin, those outside in the nearest."""
+        counts = [0] * self.bins
+        for number, count in found.items():
+            counts[min(max(number, 0), self.bins - 1)] += count
+        return counts
+
+    def outside(self, found: dict[int, int]) -> int:
+        """How many values lie outside the bins. The very end of the last one belongs to it."""
+        above = 0 if self.most <= self.low + self.bins * self.step else found.get(self.bins, 0)
+        return found.get(-1, 0) + above
 
     def bounds(self, number: int) -> tuple[float, float]:
         start = self.least if number == 0 else self.low + number * self.step

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from tasks.handlers.data_processing.axes import NUMERIC, fences, number_of, plain, scale_of, value_of
+from tasks.handlers.data_processing.axes import NUMERIC, number_of, plain, scale_of, value_of
 from tasks.handlers.data_processing.profile import ColumnProfile, Table
 
 MEASURED = NUMERIC | {"duration"}  # these have a deviation, a sum and outliers
@@ -50,28 +49,18 @@ def _histograms(profiles: Sequence[ColumnProfile], table: Table) -> None:
         if least is not None and most is not None and profile.quartiles:
             profile.scale = scale_of(profile.kind, least, most, profile.quartiles[0], profile.quartiles[2])
     drawn = [profile for profile in profiles if profile.scale]
-    found = iter(table.select(drawn, [asked for profile in drawn for asked in _histogram_asked(profile)]))
-    for profile in drawn:
-        _take_histogram(profile, found)
+    found = table.select(drawn, [f"histogram({p.scale.bin_of(str(p.axis))})" for p in drawn if p.scale])
+    for profile, counts in zip(drawn, found, strict=True):
+        _take_histogram(profile, counts)
 
 
-def _histogram_asked(profile: ColumnProfile) -> list[str]:
-    assert profile.scale
-    assert profile.quartiles
-    low, high = fences(profile.quartiles[0], profile.quartiles[2])
-    bins = f"histogram({profile.scale.bin_of(str(profile.axis))}) FILTER ({profile.axis} IS NOT NULL)"
-    if profile.kind not in MEASURED:
-        return [bins]
-    return [bins, f"count(*) FILTER ({profile.axis} < {low!r} OR {profile.axis} > {high!r})"]
-
-
-def _take_histogram(profile: ColumnProfile, found: Iterator[Any]) -> None:
-    scale, counts = profile.scale, next(found)
+def _take_histogram(profile: ColumnProfile, found: dict[int, int]) -> None:
+    scale, kind = profile.scale, profile.kind
     assert scale
     bounds = [scale.bounds(number) for number in range(scale.bins)]
     profile.facts["histogram"] = [
-        {"from": value_of(profile.kind, start), "to": value_of(profile.kind, end), "count": counts.get(number, 0)}
-        for number, (start, end) in enumerate(bounds)
+        {"from": value_of(kind, start), "to": value_of(kind, end), "count": count}
+        for (start, end), count in zip(bounds, scale.counts(found), strict=True)
     ]
-    if profile.kind in MEASURED:
-        profile.facts["outliers"] = next(found)
+    if kind in MEASURED:
+        profile.facts["outliers"] = scale.outside(found)
