@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import connections
+from django.db import close_old_connections, connections
 from django.utils import timezone
 from django_q.worker import worker as django_q_worker
 from rest_framework.exceptions import ValidationError
@@ -54,7 +54,19 @@ class Worker:
     # --- django-q2's side
 
     def get(self) -> dict[str, Any] | str:
-        """The next task as django-q2 wants it, or "STOP". Waits until there is one."""
+        """The next task as django-q2 wants it, or "STOP". Waits until there is one.
+
+        Fast tasks are run in here: what django-q2's loop does around each would cost as much as the task itself.
+        """
+        while (claimed := self.next_claimed()) is not None:
+            if self.must_start(claimed):
+                name = str(claimed.id)
+                return {"id": name, "name": name, "func": self.execute, "args": (claimed,), "kwargs": {}, "timeout": -1}
+            self.execute(claimed)
+        return "STOP"
+
+    def next_claimed(self) -> Claimed | None:
+        """What is to be run next; None when this process is to end."""
         pulse = self.pulse
         assert isinstance(pulse, Pulse)
         while True:
@@ -63,17 +75,16 @@ class Worker:
                 pulse.bell.get()
             # A run that is still there fell over in our own hands: only the end of this process frees its task.
             if pulse.stopping or self.worn_out or self.run is not None or os.getppid() != self.parent:
-                return "STOP"
+                return None
             try:
                 pulse.handed = pulse.buffer[0]
-                claimed = pulse.handed = pulse.buffer.popleft()
-                break
+                pulse.handed = pulse.buffer.popleft()
+                return pulse.handed
             except IndexError:
                 pulse.flowing = False
+                close_old_connections()
                 pulse.ask_for_task()
                 pulse.bell.get()
-        name = str(claimed.id)
-        return {"id": name, "name": name, "func": self.execute, "args": (claimed,), "kwargs": {}, "timeout": -1}
 
     # --- the pipeline
 
@@ -101,13 +112,17 @@ class Worker:
     def start(self, run: Run) -> bool:
         """RUNNING before the handler runs, but for fast types without a loss behind them."""
         claimed = run.claimed
-        if not claimed.started and (claimed.losses or claimed.task_type not in self.pulse.fast_types):
+        if not claimed.started and self.must_start(claimed):
             self.pulse.flowing = False
             if not self.pulse.start_task(claimed, run.began):
                 self.pulse.hand_over(Outcome(Move.LET_GO, claimed))
                 return False
         self.pulse.flowing = not claimed.started
         return True
+
+    def must_start(self, claimed: Claimed) -> bool:
+        """Whether it is written as RUNNING before its handler runs."""
+        return claimed.started or claimed.losses > 0 or claimed.task_type not in self.pulse.fast_types
 
     def perform(self, run: Run) -> tuple[Any, BaseException | None, str]:
         """Call the handler. Whatever it ends with is caught here: the value, or the error with its traceback."""

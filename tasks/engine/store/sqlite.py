@@ -40,7 +40,11 @@ WHERE id = %s AND claim = %s AND status IN ('PENDING', 'RUNNING')
 
 def stored(moment: datetime | None) -> str | None:
     """A time as Django's SQLite backend stores it: UTC, without its zone."""
-    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    if moment is None:
+        return None
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(" ")[:-6]  # without +00:00
 
 
 class SqliteStore(Store):
