@@ -102,24 +102,16 @@ def in_process(worker: str, path: Path) -> dict[str, float]:
     return found
 
 
-def measured(work: Callable[[Path], Any], path: Path) -> dict[str, float]:
-    load_libraries()
+def measured(prepared: Callable[[Path], Callable[[], Any]], path: Path) -> dict[str, float]:
+    """The work alone: libraries are loaded before the clock starts."""
+    work = prepared(path)
     before, begun = processor_seconds(), time.monotonic()
-    work(path)
+    work()
     return {
         "seconds": time.monotonic() - begun,
         "processor": processor_seconds() - before,
         "peak_mb": peak_megabytes(),
     }
-
-
-def load_libraries() -> None:
-    """Before the clock starts: what is compared is the work."""
-    import django
-    import duckdb  # noqa: F401
-    import pandas  # noqa: F401
-
-    django.setup()
 
 
 def processor_seconds() -> float:
@@ -133,7 +125,11 @@ def peak_megabytes() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def profile(path: Path, *, clean_copy: bool = False) -> None:
+def profile(path: Path, *, clean_copy: bool = False) -> Callable[[], Any]:
+    import django
+    import duckdb  # noqa: F401 - the handler loads it only when it runs
+
+    django.setup()
     from tasks.testing import MemoryRecorder, run_handler
 
     class Discarding(MemoryRecorder):
@@ -145,18 +141,21 @@ def profile(path: Path, *, clean_copy: bool = False) -> None:
                 content = b""
             return super().save_file(name, content)
 
-    run = run_handler("DATA_PROCESSING", {"file": path, "clean_copy": clean_copy}, recorder=Discarding())
-    assert run.result, run.failed
+    def work() -> None:
+        run = run_handler("DATA_PROCESSING", {"file": path, "clean_copy": clean_copy}, recorder=Discarding())
+        assert run.result, run.failed
+
+    return work
 
 
-def pandas_describes(path: Path, include: str | None) -> None:
+def pandas_describes(path: Path, include: str | None) -> Callable[[], Any]:
     import pandas
 
-    pandas.read_csv(path).describe(include=include)
+    return lambda: pandas.read_csv(path).describe(include=include)
 
 
 PROFILE = "TaskHub, profile"
-WORKERS: dict[str, Callable[[Path], None]] = {
+WORKERS: dict[str, Callable[[Path], Callable[[], Any]]] = {
     PROFILE: profile,
     "TaskHub, profile, clean CSV and Parquet": lambda path: profile(path, clean_copy=True),
     "pandas, describe()": lambda path: pandas_describes(path, None),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from tasks.handlers.data_processing.delimited import MOST_REJECTS
-from tasks.handlers.data_processing.lines import Lines
 from tasks.handlers.data_processing.loading import Rows, Unreadable
 from tasks.handlers.data_processing.profile import ColumnProfile
 from tasks.handlers.data_processing.source import Source
@@ -28,7 +27,7 @@ NOT_OF_KIND = {
 
 
 def warnings_of(
-    source: Source, rows: Rows, profiles: Sequence[ColumnProfile], repeated: int, lines: Lines
+    source: Source, rows: Rows, profiles: Sequence[ColumnProfile], repeated: int, lines: Mapping[int, int]
 ) -> list[str]:
     """Sentences, the gravest first; of each sort the first ones, and how many more there are."""
     sorts = [
@@ -62,7 +61,7 @@ def _set_aside(source: Source) -> Iterator[str]:
     yield message % {"count": told, "line": f"{first.line:,}", "reason": first.reason}
 
 
-def _unreadable(rows: Rows, lines: Lines) -> Iterator[str]:
+def _unreadable(rows: Rows, lines: Mapping[int, int]) -> Iterator[str]:
     for position, unreadable in sorted(rows.unreadable.items()):
         column = rows.columns[position]
         message = ngettext(
@@ -79,8 +78,8 @@ def _unreadable(rows: Rows, lines: Lines) -> Iterator[str]:
         }
 
 
-def place_of(unreadable: Unreadable, lines: Lines) -> str:
-    line = lines.line_of(unreadable.row)
+def place_of(unreadable: Unreadable, lines: Mapping[int, int]) -> str:
+    line = lines.get(unreadable.row)
     if line is None:
         return _("in row %(row)s") % {"row": f"{unreadable.row + 1:,}"}
     return _("at line %(line)s") % {"line": f"{line:,}"}

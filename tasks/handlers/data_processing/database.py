@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from tasks.context import Fail
 from tasks.handlers.data_processing.progress import Progress
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SHARE_OF_MEMORY = 0.8
 MEGABYTES_A_THREAD = 128
 POLL_SECONDS = 0.1
+FULL_DISK = gettext_lazy("The disk is full. Make room, then try again.")
 
 
 def quoted(text: str | Path) -> str:
@@ -64,6 +66,7 @@ class Database:
         import duckdb  # not above: the sentinel imports handlers, and a fork after DuckDB was used hangs
 
         self.progress = progress
+        self.one_thread = False
         self.connection = duckdb.connect(config=_limits(folder))
         self._confine(folder, files)
 
@@ -102,10 +105,19 @@ class Database:
         """The first row of a statement."""
         return self.run(sql, parameters)[0]
 
+    def copy(self, rows: str, path: Path, options: str, *, in_order: bool = True) -> None:
+        """Write the rows of a SELECT to a file. Without their order it is quicker, and takes less memory."""
+        free = not in_order or self.one_thread  # which keeps the order by itself
+        self.run(f"SET preserve_insertion_order = {str(not free).lower()}")
+        try:
+            self.run(f"COPY ({rows}) TO {quoted(path)} ({options})")
+        finally:
+            self.connection.execute("SET preserve_insertion_order = true")
+
     def go_slowly(self) -> None:
-        """For very wide tables: each thread holds a vector of every column. One alone keeps the order by itself."""
+        """For very wide tables: each thread holds a vector of every column."""
         self.run("SET threads = 1")
-        self.run("SET preserve_insertion_order = false")
+        self.one_thread = True
 
     def close(self) -> None:
         self.connection.close()
@@ -135,5 +147,5 @@ def _explained(error: Exception) -> Exception:
             % {"limit": settings.DUCKDB_MEMORY_MB}
         )
     if isinstance(error, duckdb.IOException) and "no space" in str(error).lower():
-        return Fail(_("The disk is full. Make room, then try again."), retry=True)
+        return Fail(str(FULL_DISK), retry=True)
     return error

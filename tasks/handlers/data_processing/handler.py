@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import serializers
 
-from tasks.context import TaskContext
-from tasks.handlers.data_processing.database import Database
+from tasks.context import Fail, TaskContext
+from tasks.handlers.data_processing.database import FULL_DISK, Database
 from tasks.handlers.data_processing.outputs import Outputs
 from tasks.handlers.data_processing.progress import Progress
 from tasks.handlers.data_processing.reading import Options, Reader
@@ -135,18 +137,28 @@ def data_processing(
 ) -> dict[str, Any]:
     """Profile a table: types, distributions, gaps, repeated rows. Saves it cleaned."""
     progress = Progress(context, None if file else processing_time)
-    with context.temporary_folder() as folder:
+    with context.temporary_folder() as folder, _full_disk_explained():
         with progress.stage(0, 8, _("Opening")):
             plain = _plain_file(file, num_rows, folder, progress)
-        database = Database(folder, [plain.path], progress)
-        try:
-            with context.on_interrupt(database.connection.interrupt):
-                found = _found(plain, Options(**reading), folder, database)
-                _save(context, found, database, folder, clean_copy=clean_copy)
-        finally:
-            database.close()
-    context.log(summarize(result := result_of(found, progress.elapsed)))
+        with (
+            closing(Database(folder, [plain.path], progress)) as database,
+            context.on_interrupt(database.connection.interrupt),
+        ):
+            found = _found(plain, Options(**reading, in_order=clean_copy), folder, database)
+            _save(context, found, database, folder, clean_copy=clean_copy)
+    result = result_of(found, progress.elapsed)
+    context.log(summarize(result))
     return result
+
+
+@contextmanager
+def _full_disk_explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise Fail(str(FULL_DISK), retry=True) from error
+        raise
 
 
 def _plain_file(file: StoredFile | None, num_rows: int, folder: Path, progress: Progress) -> PlainFile:
@@ -166,10 +178,7 @@ def _found(plain: PlainFile, options: Options, folder: Path, database: Database)
         source, rows = reader.read(source)
         progress.context.log(_("Read %(count)s rows.") % {"count": f"{rows.count:,}"})
     with progress.stage(55, 75, _("Counting and measuring")):
-        found = findings_of(source, rows, database)
-    for warning in found.warnings:
-        progress.context.log(warning, "warning")
-    return found
+        return findings_of(source, rows, database)
 
 
 def _told(kind: str, details: Mapping[str, str]) -> str:
@@ -183,3 +192,5 @@ def _save(context: TaskContext, found: Findings, database: Database, folder: Pat
             found.warnings += outputs.save_rows(found.repeated)
         outputs.save_set_aside()
         outputs.save_profile(profile_of(found))
+    for warning in found.warnings:
+        context.log(warning, "warning")

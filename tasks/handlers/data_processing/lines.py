@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.handlers.data_processing.database import Database
@@ -12,39 +12,31 @@ from tasks.handlers.data_processing.source import Source
 CHUNK = 8 * 1024 * 1024
 
 
-class Lines:
-    """Knows the line of each row, where that can be known: values may go over several lines, empty ones are no rows."""
+def lines_of(wanted: Sequence[int], source: Source, rows: Rows, database: Database) -> dict[int, int]:
+    """The lines, counted from 1, of rows, counted from 0. Empty where they cannot be told.
 
-    def __init__(self, source: Source, rows: Rows, database: Database) -> None:
-        self.source = source
-        self.rows = rows
-        self.database = database
+    Values may go over several lines, and empty lines are no rows: only if rows, line ends within values, lines set
+    aside and lines before the table add up to what the file has, each row's line is known.
+    """
+    if source.first_line is None or source.path is None or not wanted:
+        return {}
+    within = count_lines(source.path) - (source.first_line - 1 + rows.count + len(source.set_aside))
+    breaks = dict.fromkeys(wanted, 0)
+    if within:
+        *before, everywhere = _breaks_before([*wanted, rows.count], source, rows, database)
+        if everywhere != within:
+            return {}
+        breaks = dict(zip(wanted, before, strict=True))
+    return {row: source.original_line(source.first_line + row + breaks[row]) for row in wanted}
 
-    def line_of(self, row: int) -> int | None:
-        """The line of a row, the row counted from 0, the line from 1. None where it cannot be told."""
-        if self.source.first_line is None or not self._adds_up:
-            return None
-        line = self.source.first_line + row + self._breaks_before(row)
-        return self.source.original_line(line)
 
-    @cached_property
-    def _adds_up(self) -> bool:
-        """Whether rows, line ends within values, lines set aside and lines before them are all the file has."""
-        assert self.source.path
-        first = self.source.first_line or 1
-        expected = first - 1 + self.rows.count + len(self.source.set_aside) + self._breaks_before(self.rows.count)
-        return expected == count_lines(self.source.path)
-
-    def _breaks_before(self, row: int) -> int:
-        texts = [column.key for column in self.rows.columns if column.kind == "text"]
-        if not texts or self.source.dialect is None:
-            return 0
-        breaks = " + ".join(f"coalesce(length({key}) - length(replace({key}, chr(10), '')), 0)" for key in texts)
-        return int(
-            self.database.one(
-                f"SELECT coalesce(sum({breaks}), 0) FROM {self.rows.table} WHERE file_row_number < {row}"
-            )[0]
-        )
+def _breaks_before(wanted: Sequence[int], source: Source, rows: Rows, database: Database) -> Sequence[int]:
+    """How many line ends are within the values of the rows before each of these."""
+    keys = [column.key for column in rows.columns if not column.typed]
+    breaks = " + ".join(f"coalesce(length({key}) - length(replace({key}, chr(10), '')), 0)" for key in keys)
+    asked = ", ".join(f"coalesce(sum(breaks) FILTER (row < {row}), 0)" for row in wanted)
+    numbered = f"SELECT {breaks} AS breaks, row_number() OVER () - 1 AS row FROM {source.relation}"
+    return [int(count) for count in database.one(f"SELECT {asked} FROM ({numbered})")]
 
 
 def count_lines(path: Path) -> int:

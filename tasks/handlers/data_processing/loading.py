@@ -23,7 +23,7 @@ COLUMNS_IN_FILE = 400
 # Quick to write and to read again; it is gone when the task ends.
 UNPACKED = "FORMAT parquet, COMPRESSION uncompressed, WRITE_BLOOM_FILTER false"
 LARGEST_DICTIONARY = 5000
-ROWS_IN_GROUP = 122_880
+ROWS_IN_GROUP = 61_440
 VALUES_IN_GROUP = 4_000_000
 
 
@@ -68,22 +68,23 @@ def _parquet(path: Path) -> str:
     return f"read_parquet({quoted(path)}, file_row_number = true)"
 
 
-def load(source: Source, columns: list[Column], database: Database, folder: Path) -> Rows:
+def load(source: Source, columns: list[Column], database: Database, folder: Path, *, in_order: bool) -> Rows:
     """Write the rows; once more where the whole file shows that the sample has misled about a column."""
-    rows = _written(source, columns, database, folder)
+    rows = _written(source, columns, database, folder, in_order)
     if rows.unreadable and _reconsider(rows, database):
-        rows = _written(source, columns, database, folder)
+        rows = _written(source, columns, database, folder, in_order)
     return rows
 
 
-def _written(source: Source, columns: list[Column], database: Database, folder: Path) -> Rows:
+def _written(source: Source, columns: list[Column], database: Database, folder: Path, in_order: bool) -> Rows:
     forget_rejects(database)
     slices = [columns[start : start + COLUMNS_IN_FILE] for start in range(0, len(columns), COLUMNS_IN_FILE)]
     paths = [folder / f"rows-{number}.parquet" for number in range(len(slices))]
     counts, odd = set(), 0
     for number, (path, some) in enumerate(zip(paths, slices, strict=True)):
         database.progress.begin_part(number, len(slices))
-        database.run(f"COPY ({_typed(source, some)}) TO {quoted(path)} ({UNPACKED}, {parquet_sizes(some)})")
+        rows_and_odd = typed(source, some, odd=True)
+        database.copy(rows_and_odd, path, f"{UNPACKED}, {parquet_sizes(some)}", in_order=in_order or len(slices) > 1)
         count, odd_here = database.one(f"SELECT count(*), count(*) FILTER (odd) FROM {_parquet(path)}")
         counts.add(count)
         odd += odd_here
@@ -101,15 +102,16 @@ def parquet_sizes(columns: Sequence[Column]) -> str:
     return f"ROW_GROUP_SIZE {rows}, DICTIONARY_SIZE_LIMIT {min(rows // 5, LARGEST_DICTIONARY)}"
 
 
-def _typed(source: Source, columns: list[Column]) -> str:
-    """Each row read; `odd` is one of whose texts is not of its column's kind, and needs a closer look."""
-    checked = [column for column in columns if _is_checked(column)]
+def typed(source: Source, columns: Sequence[Column], *, odd: bool = False) -> str:
+    """Each row read, as SQL; `odd` is one of whose texts is not of its column's kind, and needs a closer look."""
+    checked = [column for column in columns if _is_checked(column)] if odd else []
     values = [f"{_value(column)} AS {column.key}" for column in columns]
-    odd = " OR ".join(_is_odd(column) for column in checked) or "false"
-    return f"SELECT {', '.join(values)}, {odd} AS odd FROM ({_read(source, columns, checked)})"
+    if odd:
+        values.append(f"{' OR '.join(_is_odd(column) for column in checked) or 'false'} AS odd")
+    return f"SELECT {', '.join(values)} FROM ({_read(source, columns, checked)})"
 
 
-def _read(source: Source, columns: list[Column], checked: list[Column]) -> str:
+def _read(source: Source, columns: Sequence[Column], checked: Sequence[Column]) -> str:
     """Each text read once, as v0, v1, …; the texts of the `checked` columns are kept beside."""
     values = [f"{column.reading.of(column.key)} AS v{column.index}" for column in columns]
     return f"SELECT {', '.join([*(column.key for column in checked), *values])} FROM {source.relation}"

@@ -40,31 +40,30 @@ class Outputs:
         table = f"(FROM {self.rows.table} WHERE {self._first_of_each()})" if repeated else self.rows.table
         copies = {f"{self.stem}.clean.csv": self._csv(table), f"{self.stem}.clean.parquet": self._parquet(table)}
         warnings = []
-        for number, (name, copy) in enumerate(copies.items()):
+        for number, (name, (rows, options)) in enumerate(copies.items()):
             self.database.progress.begin_part(number, len(copies))
             try:
-                self._save(name, copy)
+                self._save(name, rows, options)
             except OutOfMemory:
-                warnings.append(
-                    _("%(name)s was not saved: it has too many columns for the memory allowed.") % {"name": name}
-                )
+                message = _("%(name)s was not saved: it has too many columns for the memory allowed.")
+                warnings.append(message % {"name": name})
         return warnings
 
-    def _save(self, name: str, copy: str) -> None:
+    def _save(self, name: str, rows: str, options: str) -> None:
         path = self.folder / "output"
-        self.database.run(copy.replace("{path}", quoted(path)))
+        self.database.copy(rows, path, options)
         self.context.save_file(name, path)
 
-    def _csv(self, table: str) -> str:
+    def _csv(self, table: str) -> tuple[str, str]:
         """Texts and names in quotes and safe from being formulas; numbers, also negative ones, stay numbers."""
         values = ", ".join(f"{_csv_value(c)} AS {identifier(safe(c.name))}" for c in self.rows.columns)
         texts = ", ".join(identifier(safe(c.name)) for c in self.rows.columns if c.kind == "text")
         quotes = f", FORCE_QUOTE ({texts})" if texts else ""
-        return f"COPY (SELECT {values} FROM {table}) TO {{path}} (FORMAT csv, HEADER true{quotes})"
+        return f"SELECT {values} FROM {table}", f"FORMAT csv, HEADER true{quotes}"
 
-    def _parquet(self, table: str) -> str:
+    def _parquet(self, table: str) -> tuple[str, str]:
         columns = ", ".join(f"{c.key} AS {identifier(c.name)}" for c in self.rows.columns)
-        return f"COPY (SELECT {columns} FROM {table}) TO {{path}} (FORMAT parquet, {parquet_sizes(self.rows.columns)})"
+        return f"SELECT {columns} FROM {table}", f"FORMAT parquet, {parquet_sizes(self.rows.columns)}"
 
     def _first_of_each(self) -> str:
         """As SQL: whether a row is no repetition. Only the rows whose hash occurs twice are looked at closely."""

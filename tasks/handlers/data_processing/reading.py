@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -24,12 +24,13 @@ from tasks.handlers.data_processing.workbook import sheet_as_csv
 
 @dataclass(frozen=True)
 class Options:
-    """How to read, as the person who submitted it says."""
+    """How to read, as the person who submitted it says. `in_order`: the rows are to be written out again."""
 
     separator: str = "auto"
     header: str = "auto"
     encoding: str = "auto"
     sheet: str = ""
+    in_order: bool = True
 
 
 class Reader:
@@ -54,8 +55,8 @@ class Reader:
         return delimited_source(self.plain, self.folder, separator=self.options.separator, header=self.options.header)
 
     def _open_sheet(self) -> Source:
-        sheet, title = sheet_as_csv(self.plain, self.options.sheet, self.folder, self.progress)
-        source = delimited_source(sheet, self.folder, separator=",", header=self.options.header)
+        self.plain, title = sheet_as_csv(self.plain, self.options.sheet, self.folder, self.progress)
+        source = delimited_source(self.plain, self.folder, separator=",", header=self.options.header)
         source.format, source.details = _("Excel"), {"sheet": title, "header": source.details["header"]}
         return source
 
@@ -75,7 +76,8 @@ class Reader:
     def _load(self, source: Source) -> Rows:
         if source.width > COLUMNS_IN_FILE:
             self.database.go_slowly()
-        return load(source, columns_of(source, self.database), self.database, self.folder)
+        columns = columns_of(source, self.database)
+        return load(source, columns, self.database, self.folder, in_order=self.options.in_order)
 
     def _read_cured(self, source: Source) -> tuple[Source, Rows]:
         """Reads a CSV; where its text or its quotes are broken, once more after a cure."""
@@ -103,6 +105,7 @@ class Reader:
 
     def _rewritten(self, source: Source) -> Source:
         self.plain = Rewriter(self.plain, "utf-8").write(self.folder / "rewritten-again", self.progress)
+        self.options = replace(self.options, encoding="auto")
         return self.open()
 
     def _mend(self, source: Source, dialect: Dialect) -> None:

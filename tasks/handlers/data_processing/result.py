@@ -10,8 +10,8 @@ from tasks.handlers.data_processing.axes import NUMERIC, plain
 from tasks.handlers.data_processing.caveats import warnings_of
 from tasks.handlers.data_processing.commonest import find_few, find_many
 from tasks.handlers.data_processing.database import Database
-from tasks.handlers.data_processing.lines import Lines
-from tasks.handlers.data_processing.loading import Rows
+from tasks.handlers.data_processing.lines import lines_of
+from tasks.handlers.data_processing.loading import Rows, typed
 from tasks.handlers.data_processing.profile import ColumnProfile, Table, count
 from tasks.handlers.data_processing.relations import correlations, repeated_rows
 from tasks.handlers.data_processing.source import Source
@@ -44,8 +44,9 @@ def findings_of(source: Source, rows: Rows, database: Database) -> Findings:
     profiles = _profiles(Table(rows, database))
     related = correlations(rows, profiles, database)
     repeated = repeated_rows(rows, profiles, database)
-    warnings = warnings_of(source, rows, profiles, repeated, Lines(source, rows, database))
-    return Findings(source, rows, profiles, related, repeated, warnings, _first_rows(rows, database))
+    lines = lines_of([unreadable.row for unreadable in rows.unreadable.values()], source, rows, database)
+    warnings = warnings_of(source, rows, profiles, repeated, lines)
+    return Findings(source, rows, profiles, related, repeated, warnings, _first_rows(source, rows, database))
 
 
 def _profiles(table: Table) -> list[ColumnProfile]:
@@ -60,12 +61,9 @@ def _profiles(table: Table) -> list[ColumnProfile]:
     return profiles
 
 
-def _first_rows(rows: Rows, database: Database) -> list[list[Any]]:
+def _first_rows(source: Source, rows: Rows, database: Database) -> list[list[Any]]:
     columns = rows.columns[: MOST_CELLS // FIRST_ROWS]
-    keys = ", ".join(column.key for column in columns)
-    found = database.run(
-        f"SELECT {keys} FROM {rows.table_of(columns)} WHERE file_row_number < {FIRST_ROWS} ORDER BY file_row_number"
-    )
+    found = database.run(f"{typed(source, columns)} LIMIT {FIRST_ROWS}")
     return [[plain(value) for value in row] for row in found]
 
 
