@@ -4,7 +4,8 @@
 plain, `delimited` (with `dialect`, `sampling`, `mending`, `rejects`), `json_objects`, `parquet` and `workbook` turn it
 into a `source`, `guessing` finds each column's kind among `kinds`, `loading` writes typed rows, all led by `reading`.
 `profile` (with `spread`, `commonest`, `axes`), `relations` and `caveats` (with `lines`) say what the rows hold,
-`result` puts it together as `result_fields` declares it, `outputs` saves the files. `database` is DuckDB within limits, `progress` reports, `sample` makes sample data.
+`result` puts it together as `result_fields` declares it, `outputs` saves the files. `database` is DuckDB within
+limits, `progress` reports, `sample` makes sample data.
 """
 
 from tasks.handlers.data_processing import handler

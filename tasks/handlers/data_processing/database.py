@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -40,7 +42,11 @@ class OutOfMemory(Fail):
 
 
 class Query(threading.Thread):
-    """A statement on its way: it runs beside the main thread, which reports progress and hears interrupts."""
+    """A statement on its way: it runs beside the main thread, which reports progress and hears interrupts.
+
+    `over` says when it has let go of the connection. Thread.join would not do: broken off by an interrupt, it takes the
+    thread for ended.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> None:
         super().__init__(daemon=True)
@@ -49,6 +55,8 @@ class Query(threading.Thread):
         self.parameters = parameters
         self.rows: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
+        self.over = False
+        self._ended: SimpleQueue[None] = SimpleQueue()
 
     def run(self) -> None:
         import duckdb
@@ -57,6 +65,14 @@ class Query(threading.Thread):
             self.rows = self.connection.execute(self.sql, list(self.parameters)).fetchall()
         except (duckdb.Error, RuntimeError) as error:
             self.error = error
+        finally:
+            self.over = True
+            self._ended.put(None)
+
+    def wait(self) -> None:
+        """Until it is over, but not for long."""
+        with suppress(Empty):
+            self._ended.get(timeout=POLL_SECONDS)
 
 
 class Database:
@@ -89,14 +105,14 @@ class Database:
         query = Query(self.connection, sql, parameters)
         query.start()
         try:
-            while query.is_alive():
-                query.join(POLL_SECONDS)
+            while not query.over:
+                query.wait()
                 self.progress.within(self.connection.query_progress() / 100)
         finally:
             # Again and again: an interrupt that comes before the statement has begun is forgotten.
-            while query.is_alive():
+            while not query.over:
                 self.connection.interrupt()
-                query.join(POLL_SECONDS)
+                query.wait()
         if query.error is not None:
             raise _explained(query.error)
         return query.rows

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import serializers
@@ -29,6 +30,8 @@ LONGEST_PACE = 3600
 # A file that is read anew after a cure, with all its outputs, goes at several megabytes a second on an old machine.
 SECONDS_AT_LEAST = 600
 BYTES_A_SECOND = 1_000_000
+# Beside DuckDB's: the texts of a workbook, the libraries.
+SPARE_MEMORY_MB = 512
 
 
 class Parameters(serializers.Serializer[Any]):
@@ -120,6 +123,7 @@ def summarize(result: Mapping[str, Any]) -> str:
     parameters=Parameters,
     result=Result,
     timeout=timeout_for,
+    memory_mb=settings.DUCKDB_MEMORY_MB + SPARE_MEMORY_MB,
     icon="data",
     result_template="tasks/results/data_processing.html",
     make_name=name_for,

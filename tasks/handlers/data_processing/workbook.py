@@ -40,7 +40,7 @@ def _refuse_bombs(plain: PlainFile) -> None:
         shared = sum(m.file_size for m in archive.infolist() if m.filename.lower() == "xl/sharedstrings.xml")
     if unpacked > max(HARMLESS, plain.path.stat().st_size * MOST_RATIO):
         raise Fail(_("%(name)s unpacks to far more than a table would; it was refused.") % {"name": plain.name})
-    if shared > settings.DUCKDB_MEMORY_MB * 1024 * 1024 // 2:
+    if shared > settings.DUCKDB_MEMORY_MB * 1024 * 1024 // 4:
         message = _("%(name)s holds too many different texts for the memory allowed: save it as CSV.")
         raise Fail(message % {"name": plain.name})
 
