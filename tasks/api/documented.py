@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +11,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from tasks.api import examples
 from tasks.api.serializers import ProblemSerializer
 from tasks.models import Status, TaskItem
 from tasks.problems import MEDIA_TYPE
@@ -26,17 +27,29 @@ def documented(
     refused: Iterable[int] = (),
     empty: Iterable[int] = (),
     parameters: Iterable[OpenApiParameter] = (),
+    refusals: Mapping[int, OpenApiExample] | None = None,
     **more: Any,
 ) -> Callable[[Operation], Operation]:
-    """Describe an operation: what it answers by status, and with which it may refuse, in words or `empty`."""
+    """Describe an operation: what it answers by status, and with which it may refuse, in words or `empty`.
+
+    `refusals` are examples of its own, where the usual one of a status would not do.
+    """
     responses: dict[Any, Any] = dict(answers)
-    responses |= {(status, MEDIA_TYPE): problem(status) for status in sorted({*refused, *EVERYWHERE})}
+    shown = examples.REFUSALS | dict(refusals or {})
+    responses |= {(status, MEDIA_TYPE): problem(status, shown[status]) for status in sorted({*refused, *EVERYWHERE})}
     responses |= dict.fromkeys(empty, OpenApiResponse())
+    if "request" in more:
+        more["request"] = as_json(more["request"])
     return extend_schema(responses=responses, parameters=list(parameters), **more)
 
 
-def problem(status: int) -> OpenApiResponse:
-    return OpenApiResponse(ProblemSerializer, description=HTTPStatus(status).phrase)
+def as_json(body: Any) -> Any:
+    """A body is JSON, unless its media types are named. The parser takes it under any other name too."""
+    return body if body is None or isinstance(body, Mapping) else {"application/json": body}
+
+
+def problem(status: int, example: OpenApiExample) -> OpenApiResponse:
+    return OpenApiResponse(ProblemSerializer, description=HTTPStatus(status).phrase, examples=[example])
 
 
 def query(name: str, kind: Any = str, help_text: Any = "", **more: Any) -> OpenApiParameter:
@@ -101,41 +114,6 @@ SUBMIT_FORM = {
         "description": "A file, under its parameter's name; several under the same.",
     },
 }
-SUBMIT_EXAMPLE = OpenApiExample(
-    "Sample pictures", {"task_type": "IMAGE_PROCESSING", "parameters": {"num_images": 2}}, request_only=True
-)
-TASK_EXAMPLE = OpenApiExample(
-    "A task that has just been submitted",
-    {
-        "id": "01a20c89-b811-7029-9a02-c3f0b804fa49",
-        "task_type": "NOOP",
-        "status": "PENDING",
-        "created_at": "2026-11-24T07:51:21.873964Z",
-        "started_at": None,
-        "completed_at": None,
-        "result_data": None,
-        "error_message": None,
-        "progress": 0.0,
-        "progress_message": "",
-        "name": "No operation",
-        "parameters": {"x": 0},
-        "queue": "default",
-        "priority": 0,
-        "run_at": "2026-11-24T07:51:21.873964Z",
-        "waits_for": "",
-        "attempts": 0,
-        "max_attempts": 1,
-        "losses": 0,
-        "max_losses": 5,
-        "timeout": 3600.0,
-        "owner": "local",
-        "retry_of": None,
-        "stopping": False,
-        "version": 0,
-    },
-    response_only=True,
-    status_codes=["200", "201"],
-)
 
 
 class LocalScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

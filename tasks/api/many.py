@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tasks import bulk, lifecycle
+from tasks.api import examples
 from tasks.api.documented import documented
 from tasks.api.parsers import JSONParser
 from tasks.api.serializers import ActSerializer, OutcomeSerializer, SubmitSerializer, SubmittedSerializer
@@ -35,9 +36,16 @@ class SubmitManyView(APIView):
         request=SubmitSerializer(many=True),
         operation_id="submitTasks",
         tags=["many tasks"],
+        examples=examples.SUBMIT_MANY,
+        refusals=examples.WRONG_SUBMITS,
     )
     def post(self, request: Request) -> Response:
-        tasks = lifecycle.submit_many(submissions_of(request.data), by=person(request))
+        submissions = submissions_of(request.data)
+        try:
+            tasks = lifecycle.submit_many(submissions, by=person(request))
+        except ValidationError as error:
+            # Of a single one the lifecycle tells the faults without a position.
+            raise error if len(submissions) > 1 else ValidationError({"0": error.detail}) from None
         return Response({"count": len(tasks), "ids": [str(task.pk) for task in tasks]}, status=201)
 
 
@@ -79,6 +87,8 @@ class ActView(APIView):
         request=ActSerializer,
         operation_id="actOnTasks",
         tags=["many tasks"],
+        examples=examples.ACT,
+        refusals=examples.WRONG_ACT,
     )
     def post(self, request: Request) -> Response:
         wanted = ActSerializer(data=request.data)

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from tasks import lifecycle
-from tasks.api import paging
+from tasks.api import examples, paging
 from tasks.api.documented import (
     CURSOR,
     FIELDS,
@@ -23,9 +23,7 @@ from tasks.api.documented import (
     LIMIT,
     LINK,
     REPLAYED,
-    SUBMIT_EXAMPLE,
     SUBMIT_FORM,
-    TASK_EXAMPLE,
     TASK_ID,
     WAIT,
     documented,
@@ -100,7 +98,8 @@ documented_submit = partial(
     parameters=[FIELDS, IDEMPOTENCY_KEY, REPLAYED],
     request={"application/json": SubmitSerializer, "multipart/form-data": SUBMIT_FORM},
     tags=["tasks"],
-    examples=[SUBMIT_EXAMPLE, TASK_EXAMPLE],
+    examples=[*examples.SUBMIT, examples.TASK],
+    refusals=examples.WRONG_SUBMIT,
 )
 
 
@@ -156,7 +155,7 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
         parameters=[TASK_ID, WAIT, FIELDS],
         operation_id="getTask",
         tags=["tasks"],
-        examples=[TASK_EXAMPLE],
+        examples=[examples.TASK],
     )
     def retrieve(self, request: Request, task_id: str) -> Response:
         """One task; with `?wait=30` as soon as it has ended, or after so many seconds."""
@@ -167,7 +166,12 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
         return self.shown(task)
 
     @documented(
-        (200, CancelledSerializer), refused=[400, 404], parameters=[TASK_ID], operation_id="cancelTask", tags=["tasks"]
+        (200, CancelledSerializer),
+        refused=[400, 404],
+        parameters=[TASK_ID],
+        operation_id="cancelTask",
+        tags=["tasks"],
+        refusals=examples.NOT_TO_CANCEL,
     )
     def destroy(self, request: Request, task_id: str) -> Response:
         """Cancel a task that waits or runs."""
@@ -182,7 +186,8 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
         request=RetrySerializer,
         operation_id="retryTask",
         tags=["tasks"],
-        examples=[TASK_EXAMPLE],
+        examples=[*examples.RETRY, examples.TASK],
+        refusals=examples.NOT_TO_RETRY,
     )
     def retry(self, request: Request, task_id: str) -> Response:
         """A new task like one that failed or was cancelled."""
@@ -193,7 +198,13 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
         return self.shown(new, status=201)
 
     @documented(
-        (204, None), refused=[400, 404], parameters=[TASK_ID], request=None, operation_id="deleteTask", tags=["tasks"]
+        (204, None),
+        refused=[400, 404],
+        parameters=[TASK_ID],
+        request=None,
+        operation_id="deleteTask",
+        tags=["tasks"],
+        refusals=examples.NOT_TO_DELETE,
     )
     def remove(self, request: Request, task_id: str) -> Response:
         """Delete a task that has ended, with its log, items and files."""

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from tasks.accounts import tokens
 from tasks.accounts.models import Token
+from tasks.api import examples
 from tasks.api.documented import TOKEN_ID, documented
 from tasks.api.serializers import MadeTokenSerializer, NewTokenSerializer, TokenSerializer
 from tasks.api.tasks import person
@@ -32,6 +33,8 @@ class TokensView(APIView):
         request=NewTokenSerializer,
         operation_id="makeToken",
         tags=["account"],
+        examples=examples.NEW_TOKEN,
+        refusals=examples.WRONG_TOKEN,
     )
     def post(self, request: Request) -> Response:
         """Make a token; this answer alone has its text."""

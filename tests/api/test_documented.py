@@ -20,6 +20,7 @@ from tasks.access import local_user
 from tasks.accounts import tokens
 from tasks.api import parsers, throttles
 from tasks.models import Queue, TaskFile
+from tasks.problems import MEDIA_TYPE
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +34,12 @@ OPERATIONS = {
 DOCUMENTED = [
     (name, int(status)) for name, (_, _, operation) in OPERATIONS.items() for status in operation["responses"]
 ]
+
+
+def json_body(operation):
+    return operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+
+
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 NOOP = {"task_type": "NOOP"}
 
@@ -194,6 +201,34 @@ def assert_fits(value, schema):
     whole = {"components": DOCUMENT["components"], **schema}
     errors = [error.message for error in jsonschema_rs.Draft202012Validator(whole).iter_errors(value)]
     assert not errors
+
+
+BODIES = [
+    (name, title, example["value"])
+    for name, (_, _, operation) in OPERATIONS.items()
+    for title, example in json_body(operation).get("examples", {}).items()
+]
+
+
+@pytest.mark.parametrize(("name", "title", "body"), BODIES)
+def test_each_example_of_a_body_is_taken(scene, name, title, body):
+    ids = scene.task() if "{task_id}" in OPERATIONS[name][1] else None
+    assert ask(scene, name, ids=ids, body=body).status_code in {200, 201}
+
+
+def test_every_body_has_an_example():
+    assert {name for name, _, _ in BODIES} == {name for name, (_, _, one) in OPERATIONS.items() if json_body(one)}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_example_of_an_answer_fits_and_every_refusal_has_one(name):
+    for status, answer in OPERATIONS[name][2]["responses"].items():
+        for media_type, content in answer.get("content", {}).items():
+            shown = [example["value"] for example in content.get("examples", {}).values()]
+            assert shown or media_type != MEDIA_TYPE
+            for value in shown:
+                assert_fits(value, content["schema"])
+                assert str(value.get("status")) == status or media_type != MEDIA_TYPE
 
 
 def test_the_document_is_made_without_a_warning():

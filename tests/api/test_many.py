@@ -53,6 +53,11 @@ def test_one_wrong_among_many_stores_none_and_is_named_by_its_position(client, w
     assert not Task.objects.exists()
 
 
+def test_a_single_wrong_one_is_named_by_its_position_too(client):
+    answer = submit(client, [{"task_type": "NOOP", "parameters": {"x": "many"}}])
+    assert answer.json()["errors"] == {"0": {"parameters": {"x": ["A valid integer is required."]}}}
+
+
 @pytest.mark.parametrize("body", [[], {}, {"tasks": []}, "text", [{"task_type": "NOOP"}] * 10_001])
 def test_what_is_no_list_of_one_to_ten_thousand_answers_422(client, body):
     assert submit(client, body).status_code in {400, 422}
