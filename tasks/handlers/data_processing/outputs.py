@@ -37,7 +37,7 @@ class Outputs:
 
         Gives a warning for each file that was left out: of very wide tables, whose rows are too much for memory.
         """
-        table = f"(FROM {self.rows.table} WHERE {self._first_of_each()})" if repeated else self.rows.table
+        table = self._without_repetitions() if repeated else self.rows.table
         copies = {f"{self.stem}.clean.csv": self._csv(table), f"{self.stem}.clean.parquet": self._parquet(table)}
         warnings = []
         for number, (name, (rows, options)) in enumerate(copies.items()):
@@ -65,15 +65,15 @@ class Outputs:
         columns = ", ".join(f"{c.key} AS {identifier(c.name)}" for c in self.rows.columns)
         return f"SELECT {columns} FROM {table}", f"FORMAT parquet, {parquet_sizes(self.rows.columns)}"
 
-    def _first_of_each(self) -> str:
-        """As SQL: whether a row is no repetition. Only the rows whose hash occurs twice are looked at closely."""
-        same = row_hash(self.rows)
-        twice = f"SELECT {same} FROM {self.rows.table} GROUP BY 1 HAVING count(*) > 1"
-        first = (
-            f"SELECT file_row_number, row_number() OVER (PARTITION BY {same} ORDER BY file_row_number) AS nth "
-            f"FROM {self.rows.table} WHERE {same} IN ({twice})"
+    def _without_repetitions(self) -> str:
+        """The first of each row, as SQL; which rows are others is found out once, for all files."""
+        hashed = f"SELECT file_row_number AS row, {row_hash(self.rows)} AS same FROM {self.rows.table}"
+        self.database.run(
+            f"CREATE TEMP TABLE repetitions AS SELECT row FROM ({hashed}) JOIN "
+            f"(SELECT same, min(row) AS first FROM ({hashed}) GROUP BY same HAVING count(*) > 1) USING (same) "
+            "WHERE row <> first"
         )
-        return f"file_row_number NOT IN (SELECT file_row_number FROM ({first}) WHERE nth > 1)"
+        return f"(FROM {self.rows.table} AS t ANTI JOIN repetitions AS r ON t.file_row_number = r.row)"
 
     def save_set_aside(self) -> None:
         """The lines that do not fit the table, as they are but for formulas."""
