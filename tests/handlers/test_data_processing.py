@@ -89,6 +89,13 @@ def test_repeated_rows_are_counted_and_the_cleaned_rows_keep_one_of_each_in_thei
     assert any("3 rows repeat an earlier one" in warning for warning in run.result["warnings"])
 
 
+def test_a_big_file_keeps_its_order_whatever_is_left_out():
+    ids = [number * 7919 % 300_007 for number in range(300_000)]
+    run = profile("id,t\n" + "".join(f"{number},x\n" for number in [*ids, *ids[:100_000]]))
+    assert run.result["repeated_rows"] == 100_000
+    assert [int(row[0]) for row in rows_of(run)[1:]] == ids
+
+
 def test_the_profile_is_saved_as_json_and_the_rows_as_csv_and_parquet(tmp_path: Path):
     import duckdb
 

@@ -66,14 +66,16 @@ class Outputs:
         return f"SELECT {columns} FROM {table}", f"FORMAT parquet, {parquet_sizes(self.rows.columns)}"
 
     def _without_repetitions(self) -> str:
-        """The first of each row, as SQL; which rows are others is found out once, for all files."""
+        """The first of each row, as SQL. One bit a row says which are others: a filter keeps the order, a join would not."""
         hashed = f"SELECT file_row_number AS row, {row_hash(self.rows)} AS same FROM {self.rows.table}"
-        self.database.run(
-            f"CREATE TEMP TABLE repetitions AS SELECT row FROM ({hashed}) JOIN "
+        repeated = (
+            f"SELECT row FROM ({hashed}) JOIN "
             f"(SELECT same, min(row) AS first FROM ({hashed}) GROUP BY same HAVING count(*) > 1) USING (same) "
             "WHERE row <> first"
         )
-        return f"(FROM {self.rows.table} AS t ANTI JOIN repetitions AS r ON t.file_row_number = r.row)"
+        bits = f"SELECT bitstring_agg(row, 0, {self.rows.count - 1}) FROM ({repeated})"
+        self.database.run(f"SET VARIABLE repeated = ({bits})")
+        return f"(FROM {self.rows.table} WHERE get_bit(getvariable('repeated'), CAST(file_row_number AS INTEGER)) = 0)"
 
     def save_set_aside(self) -> None:
         """The lines that do not fit the table, as they are but for formulas."""
