@@ -94,6 +94,8 @@ class Worker:
         if self.start(run):
             value, error, trace = self.perform(run)
             self.stop_clocks()
+            if error is not None:
+                close_old_connections()  # one that broke must not fail the tasks after this one too
             outcome = self.classify(run, value, error, trace)
             self.record(run, outcome)
         self.finish()

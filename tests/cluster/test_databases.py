@@ -169,6 +169,16 @@ def test_connections_cut_every_second_lose_nothing(start_cluster, mark, marks):
     assert {worker.pid for worker in cluster.workers} == workers
 
 
+@only_on_postgresql
+def test_a_connection_that_was_cut_fails_the_task_that_met_it_and_not_the_next_ones(start_cluster):
+    start_cluster(workers=1)
+    for _ in range(5):
+        wait_until(submit("ASK_DATABASE"), "SUCCESS")  # now known to be fast
+    submit_many([Submission("ASK_DATABASE", {"cut": number == 100}) for number in range(1000)])
+    wait_for(lambda: not Task.objects.filter(status__in=["PENDING", "RUNNING"]).exists())
+    assert Task.objects.filter(status="FAILED").values_list("parameters__cut", flat=True).get() is True
+
+
 # --- SQLite
 
 

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from tasks import lifecycle
 from tasks.models import Cluster, Task
 from tests.cluster.conftest import submit, wait_until
-from tests.processes import living_processes, wait_for
+from tests.processes import after, living_processes, wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -117,14 +117,17 @@ def test_a_handlers_own_processes_die_with_its_worker(start_cluster):
     wait_for(lambda: not child())
 
 
+@pytest.mark.parametrize(
+    ("seconds", "lease"), [(5, "2"), pytest.param(20, "15", marks=pytest.mark.slow)], ids=["quick", "default lease"]
+)
 @pytest.mark.parametrize("task_type", ["SLEEP", "C_CALL_HOLDING_THE_LOCK"])
-def test_a_live_worker_that_is_slow_never_has_its_task_run_twice(start_cluster, mark, marks, task_type):
-    slow = start_cluster(workers=1, TASKHUB_LEASE="2")
-    task = wait_until(submit(task_type, seconds=5, mark=mark), "RUNNING")
-    start_cluster(workers=1, TASKHUB_LEASE="2")
+def test_a_live_worker_that_is_slow_never_has_its_task_run_twice(start_cluster, mark, marks, task_type, seconds, lease):
+    slow = start_cluster(workers=1, TASKHUB_LEASE=lease)
+    task = wait_until(submit(task_type, seconds=seconds, mark=mark), "RUNNING")
+    start_cluster(workers=1, TASKHUB_LEASE=lease)
     if task_type == "SLEEP":
         os.kill(slow.workers[0].pid, signal.SIGSTOP)
-        wait_for(lambda: time.time() - task.started_at.timestamp() > 6)
+        wait_for(after(seconds + 1), 60)
         os.kill(slow.workers[0].pid, signal.SIGCONT)
     wait_until(task, "SUCCESS", seconds=60)
     assert len(marks("start")) == 1
@@ -137,7 +140,8 @@ def test_a_cluster_whose_row_is_gone_kills_its_workers_and_starts_anew(start_clu
     Cluster.objects.filter(pid=cluster.pid).delete()
     wait_for(lambda: worker.pid not in {process.pid for process in living_processes()})
     wait_for(cluster.is_up)
-    assert Task.objects.get(pk=task.pk).status == "RUNNING"  # held by a cluster that nobody knows any more
+    wait_for(lambda: len(marks("start")) == 2)  # after a lease: nobody knows the cluster that held it
+    assert Task.objects.get(pk=task.pk).losses == 1
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,19 @@ def slot() -> Iterator[Slot]:
 def fresh(task: Task | Claimed) -> Task:
     """Its row as it is now."""
     return Task.objects.get(pk=task.id)
+
+
+class Ear:
+    """Hears nothing, and can be waited for."""
+
+    patience = 1.0
+
+    def fileno(self):
+        return None
+
+    def hear(self):
+        return []
+
+    def close(self): ...
+
+    before_fork = after_fork = close

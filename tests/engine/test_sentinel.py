@@ -1,10 +1,8 @@
-"""The sentinel: TaskHub promises that it stands on known ground, and that no refusal of the system brings it down."""
+"""The sentinel: TaskHub promises that it keeps the time, and sits out a database that is away."""
 
 from __future__ import annotations
 
-import inspect
 import json
-import os
 import subprocess
 import sys
 import time
@@ -14,12 +12,11 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
-from django_q import cluster as django_q_cluster
 
-from tasks.engine import sentinel as sentinel_module
+from tasks.engine import crew
 from tasks.engine.sentinel import SECOND_SIGNAL, Sentinel
 from tasks.engine.upkeep import Duty
-from tests.engine.conftest import fresh
+from tests.engine.conftest import Ear, fresh
 
 
 @pytest.fixture
@@ -28,31 +25,7 @@ def sentinel():
     return Sentinel(workers=2)
 
 
-class Ear:
-    """Hears nothing, and can be waited for."""
-
-    patience = 1.0
-
-    def fileno(self):
-        return None
-
-    def hear(self):
-        return []
-
-    def close(self): ...
-
-    before_fork = after_fork = close
-
-
 # --- what we stand on
-
-
-def test_django_q_spawns_and_forks_as_we_expect():
-    """A contract test: it fails when an upgrade changes the parts that we stand on."""
-    assert list(inspect.signature(django_q_cluster.Sentinel.spawn_process).parameters) == ["self", "target", "args"]
-    assert issubclass(Sentinel, django_q_cluster.Sentinel)
-    assert django_q_cluster.get_mp_context().get_start_method() == "fork"
-    assert {"spawn_worker", "spawn_process"} <= set(vars(django_q_cluster.Sentinel))
 
 
 def test_a_sentinel_has_one_thread_and_has_opened_neither_duckdb_nor_libvips():
@@ -79,22 +52,7 @@ def test_only_a_later_signal_is_a_second_one(sentinel):
     assert len(sentinel.stops) == 2
 
 
-# --- what the system or the database refuses
-
-
-def test_a_process_that_the_system_refuses_is_asked_for_again_later(sentinel, monkeypatch):
-    def refuse(*_):
-        raise BlockingIOError(11, "Resource temporarily unavailable")
-
-    sentinel.ear = Ear()
-    monkeypatch.setattr(sentinel, "spawn_process", refuse)
-    sentinel.spawn_missing()
-    before = os.listdir("/proc/self/fd")
-    sentinel.spawn_after = 0
-    sentinel.spawn_missing()
-    assert os.listdir("/proc/self/fd") == before
-    assert sentinel.spawn_after > time.monotonic()
-    assert not sentinel.members
+# --- what the database refuses
 
 
 @pytest.mark.django_db
@@ -102,7 +60,7 @@ def test_a_task_that_is_due_while_the_database_is_away_keeps_nobody_spinning(sen
     def away(*_):
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(sentinel_module.connections, "close_all", lambda: None)
+    monkeypatch.setattr(crew.connections, "close_all", lambda: None)
     monkeypatch.setattr(sentinel.store, "promote", away)
     sentinel.ear, sentinel.pool_size = Ear(), 0
     sentinel.duties = [Duty(1.0, lambda: None, due=time.monotonic() + 1)]
@@ -115,7 +73,7 @@ def test_a_database_that_is_away_is_told_once_in_a_while(sentinel, monkeypatch, 
     def away():
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(sentinel_module.connections, "close_all", lambda: None)
+    monkeypatch.setattr(crew.connections, "close_all", lambda: None)
     before = sentinel.reaper.steady_since
     for _ in range(100):
         assert sentinel.safely(away) is None
@@ -124,6 +82,16 @@ def test_a_database_that_is_away_is_told_once_in_a_while(sentinel, monkeypatch, 
 
 
 # --- time
+
+
+@pytest.mark.django_db
+def test_what_is_due_and_locked_by_somebody_keeps_nobody_spinning(sentinel, make_task, monkeypatch):
+    sentinel.ear, sentinel.pool_size = Ear(), 0
+    make_task(waits_for="time", run_at=timezone.now() - timedelta(seconds=1))
+    monkeypatch.setattr(sentinel.store, "promote", lambda: 0)
+    sentinel.find_next_due()
+    sentinel.hear()
+    assert sentinel.next_due > time.monotonic()
 
 
 @pytest.mark.django_db

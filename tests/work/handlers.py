@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from rest_framework import serializers
 
 from tasks.context import Fail, TaskContext
@@ -241,6 +241,18 @@ def hold_transaction(context: TaskContext, *, seconds: float, mark: str) -> floa
         leave_mark(mark)
         time.sleep(seconds)
     return seconds
+
+
+class Asking(serializers.Serializer[Any]):
+    cut = serializers.BooleanField(default=False)
+
+
+@task_type("ASK_DATABASE", label="Ask the database", parameters=Asking)
+def ask_database(context: TaskContext, *, cut: bool) -> int:
+    """Ask over the handler's own connection; or have the server (PostgreSQL) cut it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())" if cut else "SELECT 1")
+        return cursor.fetchone()[0]
 
 
 class Items(serializers.Serializer[Any]):
