@@ -106,6 +106,14 @@ def test_a_search_finds_by_name_qualifier_and_id(client, make_task, words):
     assert str(other.pk) not in page
 
 
+@pytest.mark.parametrize("model", ["taskattempt", "tasklogline", "taskitem", "taskfile"])
+def test_what_belongs_to_a_task_is_found_by_its_id(client, whole_task, model):
+    def found(words):
+        return client.get(f"/admin/tasks/{model}/", {"q": words}).context["cl"].result_count
+
+    assert [found(words) for words in ("", str(whole_task.pk), whole_task.pk.hex, "nonsense")] == [1, 1, 1, 0]
+
+
 def test_a_secret_parameter_is_not_shown(client, whole_task):
     page = client.get(f"/admin/tasks/task/{whole_task.pk}/change/").content.decode()
     assert "hunter2" not in page
