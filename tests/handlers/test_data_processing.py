@@ -156,7 +156,7 @@ def test_a_pause_for_the_asked_pace_is_interrupted_too():
     begun = time.monotonic()
     with pytest.raises(TaskInterrupted):
         run_handler(
-            "DATA_PROCESSING", {"num_rows": 10, "processing_time": 600}, recorder=MemoryRecorder(interrupt_after=40)
+            "DATA_PROCESSING", {"num_rows": 10, "processing_time": 600}, recorder=MemoryRecorder(interrupt_after=20)
         )
     assert time.monotonic() - begun < 60
 

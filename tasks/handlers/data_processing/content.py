@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from tasks.context import Fail
 
@@ -15,27 +16,27 @@ HEAD = 1024 * 1024
 
 # The first bytes of what people upload by mistake, and what to tell them it is.
 STRANGERS = [
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"RIFF", "a WEBP image or a recording"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"%PDF", "a PDF document"),
-    (b"{\\rtf", "an RTF document"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document (.xls, .doc); save it as .xlsx"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"7z\xbc\xaf", "a 7-Zip archive; use zip or gzip"),
-    (b"Rar!", "a RAR archive; use zip or gzip"),
-    (b"BZh", "compressed with bzip2; use zip or gzip"),
-    (b"\xfd7zXZ", "compressed with xz; use zip or gzip"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd; use zip or gzip"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90", "a program"),
-    (b"<!doctype html", "a web page"),
-    (b"<html", "a web page"),
-    (b"<?xml", "an XML document"),
-    (b"<svg", "an SVG image"),
+    (b"\x89PNG", gettext_lazy("a PNG image")),
+    (b"\xff\xd8\xff", gettext_lazy("a JPEG image")),
+    (b"GIF8", gettext_lazy("a GIF image")),
+    (b"RIFF", gettext_lazy("a WEBP image or a recording")),
+    (b"II*\x00", gettext_lazy("a TIFF image")),
+    (b"MM\x00*", gettext_lazy("a TIFF image")),
+    (b"%PDF", gettext_lazy("a PDF document")),
+    (b"{\\rtf", gettext_lazy("an RTF document")),
+    (b"\xd0\xcf\x11\xe0", gettext_lazy("an old Office document (.xls, .doc); save it as .xlsx")),
+    (b"SQLite format 3", gettext_lazy("an SQLite database")),
+    (b"7z\xbc\xaf", gettext_lazy("a 7-Zip archive; use zip or gzip")),
+    (b"Rar!", gettext_lazy("a RAR archive; use zip or gzip")),
+    (b"BZh", gettext_lazy("compressed with bzip2; use zip or gzip")),
+    (b"\xfd7zXZ", gettext_lazy("compressed with xz; use zip or gzip")),
+    (b"\x28\xb5\x2f\xfd", gettext_lazy("compressed with zstd; use zip or gzip")),
+    (b"\x7fELF", gettext_lazy("a program")),
+    (b"MZ\x90", gettext_lazy("a program")),
+    (b"<!doctype html", gettext_lazy("a web page")),
+    (b"<html", gettext_lazy("a web page")),
+    (b"<?xml", gettext_lazy("an XML document")),
+    (b"<svg", gettext_lazy("an SVG image")),
 ]
 # Control characters that text has: tab, line feed, vertical tab, form feed, carriage return, end of file, escape.
 TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1a\x1b\x00")

@@ -118,7 +118,7 @@ def text_details(plain: PlainFile) -> dict[str, str]:
 
 
 def _details(plain: PlainFile, dialect: Dialect) -> dict[str, str]:
-    separator = NAMES_OF_SEPARATORS.get(dialect.separator, dialect.separator)
+    separator = str(NAMES_OF_SEPARATORS.get(dialect.separator, dialect.separator))
     return {
         **text_details(plain),
         "separator": separator if dialect.width > 1 else _("none"),

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from itertools import islice
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from tasks.context import Fail
 from tasks.handlers.data_processing import content
 
 SEPARATORS = "\t;,|:"  # where two fit equally well the earlier one is taken
-NAMES_OF_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", ":": "colon", " ": "space"}
+NAMES_OF_SEPARATORS = {
+    ",": gettext_lazy("comma"),
+    ";": gettext_lazy("semicolon"),
+    "\t": gettext_lazy("tab"),
+    "|": gettext_lazy("pipe"),
+    ":": gettext_lazy("colon"),
+    " ": gettext_lazy("space"),
+}
 ROWS_LOOKED_AT = 1000
 LONGEST_LINE = 500_000
 MOST_COLUMNS = 2500  # DuckDB holds a vector of each, several times over
