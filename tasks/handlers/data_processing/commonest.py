@@ -18,10 +18,9 @@ COLUMNS_COUNTED = 200
 
 
 def find_few(profiles: Sequence[ColumnProfile], table: Table) -> None:
-    """Of columns with few different values: all of them counted at once, and so exactly how many there are."""
+    """Of columns with few different values: all of them, counted at once."""
     few = [profile for profile in profiles if 0 < profile.distinct <= FEW_VALUES]
     for profile, counts in zip(few, table.select(few, [f"histogram({profile.key})" for profile in few]), strict=True):
-        profile.distinct, profile.distinct_is_exact = len(counts), True
         common = sorted(counts.items(), key=lambda item: -item[1])[:TOP]
         profile.facts["top"] = [{"value": plain(value), "count": count} for value, count in common]
         if profile.kind == "text":

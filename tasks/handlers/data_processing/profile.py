@@ -12,8 +12,9 @@ from tasks.handlers.data_processing.database import Database
 from tasks.handlers.data_processing.guessing import Column
 from tasks.handlers.data_processing.loading import Rows, file_of
 
-# Above so many rows quartiles are of every n-th row, and distinct counts of many values are estimates (HyperLogLog).
+# Above so many rows quartiles are of every n-th row, and distinct counts above so many values estimates (HyperLogLog).
 EXACT_ROWS = 1_000_000
+EXACT_DISTINCT = 10_000
 # How many values a statement may hold in memory; it takes fewer columns at once for that.
 VALUES_AT_ONCE = 8_000_000
 COLUMNS_AT_ONCE = 50
@@ -87,3 +88,12 @@ def count(batch: Sequence[ColumnProfile], table: Table) -> None:
         profile.distinct, profile.distinct_is_exact = min(next(found), profile.values), table.exact
         unreadable = table.rows.unreadable.get(profile.column.index)
         profile.nulls = table.rows.count - profile.values - (unreadable.count if unreadable else 0)
+    _count_again([p for p in batch if not p.distinct_is_exact and p.distinct <= EXACT_DISTINCT], table)
+
+
+def _count_again(estimated: Sequence[ColumnProfile], table: Table) -> None:
+    """Where an estimate says that it takes little, the exact number."""
+    for profile, distinct in zip(
+        estimated, table.select(estimated, [f"count(DISTINCT {p.key})" for p in estimated]), strict=True
+    ):
+        profile.distinct, profile.distinct_is_exact = distinct, True
