@@ -58,7 +58,8 @@ def columns_of(source: Source, database: Database) -> list[Column]:
         some = f"USING SAMPLE reservoir({count} ROWS) REPEATABLE (1)"
         database.run(f"CREATE OR REPLACE TEMP TABLE sample AS FROM {source.sample} {some}")
         _guess(texts, database)
-        source.warnings += _ambiguous_dates(texts, database)
+        # A file that is read again after a cure says it once.
+        source.warnings += [one for one in _ambiguous_dates(texts, database) if one not in source.warnings]
         database.run("DROP TABLE sample")
     return columns
 

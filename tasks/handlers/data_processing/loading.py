@@ -1,4 +1,4 @@
-"""From the source to typed rows in one Parquet file, with what could not be read kept beside them."""
+"""From the source to typed rows in Parquet files, and a closer look at what could not be read."""
 
 from __future__ import annotations
 
