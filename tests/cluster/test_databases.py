@@ -38,7 +38,8 @@ class PrivateServer:
 
     def __init__(self) -> None:
         self.user = "postgres" if os.getuid() == 0 else None  # it refuses to run as root
-        self.folder = Path(tempfile.mkdtemp(prefix="taskhub-postgresql-"))
+        # Not below TMPDIR, which may let nobody in but its owner.
+        self.folder = Path(tempfile.mkdtemp(prefix="taskhub-postgresql-", dir="/tmp"))
         if self.user:
             subprocess.run(["chown", self.user, str(self.folder)], check=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
