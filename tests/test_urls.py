@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.apps import apps
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.files.base import ContentFile
 from django.test import Client
@@ -40,11 +44,23 @@ def routes(resolver: URLResolver | None = None, before: str = "") -> list[str]:
 
 
 def is_ours(route: str) -> bool:
-    """The admin checks permissions on its own; here it is walked at its front page and its lists."""
-    return not route.startswith("admin/") or route in {"admin/", "admin/tasks/task/", "admin/auth/user/"}
+    """The admin checks permissions on its own, and is walked below."""
+    return not route.startswith("admin/")
 
 
 ROUTES = sorted({route for route in routes() if is_ours(route) and "(?P" not in route and "^" not in route})
+
+
+MODELS = {model._meta.label_lower for model in admin.site._registry}
+ADMIN_ROUTES = sorted({route for route in routes() if route.startswith("admin/")} - {"admin/(?P<url>.*)$"})
+# For every member of the staff, whatever they may do.
+ADMIN_OPEN_TO_STAFF = {
+    "admin/",
+    "admin/jsi18n/",
+    "admin/logout/",
+    "admin/password_change/",
+    "admin/password_change/done/",
+}
 
 
 @dataclass
@@ -165,6 +181,58 @@ def test_the_owner_finds_their_own(world, owner, part):
     assert SECRET in ask(browser_of(owner), "get", f"/api/tasks/{world.task.pk}{part}").text
 
 
+def admin_path(route: str) -> str:
+    """Of a row that is there: the first of its model, or of the tasks."""
+    route = route.replace("^(?P<app_label>tasks|accounts|admin|auth|axes)/$", "tasks/")
+    [name] = re.findall(r"^admin/(\w+/\w+)/", route) or ["tasks/task"]
+    model = apps.get_model(*name.split("/")) if name.replace("/", ".") in MODELS else Task
+    row = model._default_manager.first()
+    values = {
+        "content_type_id": ContentType.objects.get_for_model(Task).pk,
+        "object_id": quote(row.pk) if row else "1",
+        "id": row.pk if row else 1,
+    }
+    return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(values[match[1]]), route)
+
+
+@pytest.fixture
+def rows_of_every_model(world, owner, staff) -> None:
+    Group.objects.create(name="team")
+    LogEntry.objects.create(user=staff, action_flag=1, object_repr="a queue", content_type=None)
+    for model, more in ((AccessAttempt, {"failures_since_start": 1}), (AccessFailureLog, {}), (AccessLog, {})):
+        model.objects.create(username="someone", ip_address="192.0.2.1", user_agent="a", path_info="/", **more)
+
+
+@pytest.mark.parametrize("route", ADMIN_ROUTES)
+def test_the_admin_is_for_staff_and_for_what_each_of_them_may_do(rows_of_every_model, world, client, stranger, route):
+    path = admin_path(route)
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    for method in ("get", "post"):
+        answer = ask(client, method, path)
+        assert answer.status == 302
+        assert answer.location.startswith("/sign-in/")
+        assert_refused(ask(browser_of(stranger, "view_all_tasks"), method, path))
+        if route not in ADMIN_OPEN_TO_STAFF:
+            assert_refused(ask(browser_of(clerk), method, path))
+    unchanged(world)
+
+
+def assert_refused(answer: Answer) -> None:
+    assert answer.status in {302, 403, 404, 405}
+    assert SECRET not in answer.text
+
+
+@pytest.mark.parametrize("route", ADMIN_ROUTES)
+def test_nothing_in_the_admin_breaks_for_staff_or_edits_a_task(rows_of_every_model, world, staff, route):
+    path = admin_path(route)
+    for method in METHODS:
+        answer = ask(browser_of(staff), method, path)
+        assert answer.status < 500, (method, route)
+        if method == "get" and route.endswith("/change/"):
+            assert answer.status == 200
+    unchanged(world)
+
+
 def test_the_walk_reaches_every_kind_of_address():
     for known in (
         "",
@@ -175,6 +243,8 @@ def test_the_walk_reaches_every_kind_of_address():
         "workers/",
     ):
         assert known in ROUTES
+    for model in admin.site._registry:
+        assert f"admin/{model._meta.label_lower.replace('.', '/')}/<path:object_id>/change/" in ADMIN_ROUTES
 
 
 def unchanged(world: World) -> None:
