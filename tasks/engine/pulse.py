@@ -96,7 +96,7 @@ class Pulse(threading.Thread):
         self.flush()
 
     def flush(self) -> bool:
-        """Return once everything handed over so far is stored. False: the task at hand is no longer ours to run."""
+        """Return once everything handed over so far is stored. False: the task at hand was taken from us."""
         return self._ask(Request(None, None, SimpleQueue()))
 
     def start_task(self, claimed: Claimed, began: Any) -> bool:

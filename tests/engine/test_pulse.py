@@ -311,11 +311,11 @@ def test_a_task_that_is_published_while_its_start_is_asked_for_is_started(pulse,
     assert fresh(claimed).status == "RUNNING"
 
 
-def test_a_flush_tells_that_the_task_is_no_longer_ours(pulse, make_task, start):
+def test_a_flush_tells_that_the_task_was_taken_but_cuts_no_step_of_a_cancelled_one(pulse, make_task, start):
     make_task()
     claimed = start()
     pulse.run_now = Run(claimed, NOW, time.monotonic())
-    for ours, change in ((True, {}), (False, {"status": "CANCELLED"}), (False, {"claim": 1})):
+    for ours, change in ((True, {}), (True, {"status": "CANCELLED"}), (False, {"claim": 1})):
         Task.objects.filter(pk=claimed.id).update(**change)
         request = Request(None, None, SimpleQueue())
         pulse.requests.append(request)

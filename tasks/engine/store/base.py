@@ -82,8 +82,8 @@ class Store:
         return bool(changed) or held.filter(status=Status.RUNNING).exists()
 
     def is_ours(self, claimed: Claimed) -> bool:
-        """Whether the task is still to be run under this claim: it was neither cancelled nor taken."""
-        return Task.objects.filter(pk=claimed.id, claim=claimed.claim).exclude(status=Status.CANCELLED).exists()
+        """Whether what this claim writes is still taken. A cancelled task keeps it until its worker lets go."""
+        return Task.objects.filter(pk=claimed.id, claim=claimed.claim).exists()
 
     def held_by(self, cluster: str, worker: int | None = None) -> QuerySet[Task]:
         held = Task.objects.filter(cluster=cluster, claim__isnull=False)
