@@ -5,6 +5,7 @@ import io
 import os
 import zipfile
 
+import duckdb
 import pytest
 
 from tests.handlers.tables import profile, profiled, rows_of
@@ -56,6 +57,14 @@ def test_a_wrong_file_ends_in_a_sentence_that_says_what_is_wrong(content, senten
     assert run.result is None
     assert run.failed.startswith(sentence)
     assert not run.files
+
+
+def test_a_parquet_file_damaged_amid_its_rows_is_told_as_such(tmp_path):
+    path = tmp_path / "table.parquet"
+    duckdb.execute(f"COPY (SELECT i, 'text ' || i AS t FROM range(100_000) AS r(i)) TO '{path}' (FORMAT parquet)")
+    content = bytearray(path.read_bytes())
+    content[100_000:101_000] = bytes(range(250)) * 4
+    assert profile(bytes(content), "table.parquet").failed == "table.parquet is a Parquet file that is damaged."
 
 
 def test_a_zip_that_is_protected_or_holds_a_stranger_is_refused():

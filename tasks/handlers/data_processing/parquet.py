@@ -13,6 +13,11 @@ from tasks.handlers.data_processing.unpacking import PlainFile
 SAMPLE_ROWS = 20_000
 
 
+def damaged(plain: PlainFile) -> Fail:
+    """What to say of a file that DuckDB cannot read, be it of its footer or of a page amid its rows."""
+    return Fail(_("%(name)s is a Parquet file that is damaged.") % {"name": plain.name})
+
+
 def parquet_source(plain: PlainFile, database: Database) -> Source:
     """Raises Fail where the file is damaged."""
     import duckdb
@@ -20,8 +25,8 @@ def parquet_source(plain: PlainFile, database: Database) -> Source:
     table = f"read_parquet({quoted(plain.path)})"
     try:
         described = database.run(f"DESCRIBE FROM {table}")
-    except (duckdb.IOException, duckdb.InvalidInputException):
-        raise Fail(_("%(name)s is a Parquet file that is damaged.") % {"name": plain.name}) from None
+    except duckdb.Error as error:  # of many classes, by where the damage is
+        raise damaged(plain) from error
     if len(described) > MOST_COLUMNS:
         message = _("%(name)s has %(count)s columns; at most %(most)s are taken.")
         raise Fail(message % {"name": plain.name, "count": f"{len(described):,}", "most": f"{MOST_COLUMNS:,}"})

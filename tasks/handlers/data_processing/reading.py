@@ -15,7 +15,7 @@ from tasks.handlers.data_processing.guessing import columns_of
 from tasks.handlers.data_processing.json_objects import FORMS, json_source
 from tasks.handlers.data_processing.loading import COLUMNS_IN_FILE, Rows, load
 from tasks.handlers.data_processing.mending import Mender
-from tasks.handlers.data_processing.parquet import parquet_source
+from tasks.handlers.data_processing.parquet import damaged, parquet_source
 from tasks.handlers.data_processing.rejects import has_broken_quotes, has_broken_text, rejects_of, set_aside
 from tasks.handlers.data_processing.source import Source
 from tasks.handlers.data_processing.unpacking import PlainFile, Rewriter
@@ -62,7 +62,7 @@ class Reader:
 
     def read(self, source: Source) -> tuple[Source, Rows]:
         """The rows, and the source they came from in the end. Raises Fail where too little of it is a table."""
-        source, rows = self._read_cured(source) if source.dialect else (source, self._load(source))
+        source, rows = self._read_cured(source) if source.dialect else (source, self._read_plainly(source))
         if source.set_aside and len(source.set_aside) > rows.count:
             first = source.set_aside[0]
             message = _(
@@ -72,6 +72,17 @@ class Reader:
         if not rows.count:
             raise Fail(_("%(name)s holds no rows.") % {"name": source.name})
         return source, rows
+
+    def _read_plainly(self, source: Source) -> Rows:
+        import duckdb
+
+        try:
+            return self._load(source)
+        except duckdb.Error as error:
+            self.progress.heard()  # an interrupt may have caused it
+            if self.plain.kind != "parquet":
+                raise
+            raise damaged(self.plain) from error
 
     def _load(self, source: Source) -> Rows:
         if source.width > COLUMNS_IN_FILE:
