@@ -179,9 +179,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         ),
     }
 else:
-    # A server that is cut off is noticed within half a minute; DATABASE_URL may say otherwise.
-    patience = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-    DATABASES["default"]["OPTIONS"] = patience | {"tcp_user_timeout": 20_000} | DATABASES["default"].get("OPTIONS", {})
+    DATABASES["default"]["OPTIONS"] = {
+        # A server that is cut off is noticed within half a minute; DATABASE_URL may say otherwise.
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        "prepare_threshold": 5,  # lets the engine prepare its statements; Django's own bind on this side
+    } | DATABASES["default"].get("OPTIONS", {})
 
 # What is remembered for a while
 

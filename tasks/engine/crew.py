@@ -82,7 +82,6 @@ class Crew(DjangoQSentinel):
             log.error("No worker could be started: %s", error)
             self.spawn_after = time.monotonic() + FORK_AGAIN
         self.ear.after_fork()
-        self.ring(self.pool_size)  # nobody listened for a moment: look once
 
     def spawn_process(self, target: Callable[..., Any], *args: Any) -> BaseProcess:
         """As django-q2's, but never a daemon: a handler may start processes of its own."""
@@ -165,9 +164,6 @@ class Crew(DjangoQSentinel):
                 member.slot.ring()
                 tasks -= 1
 
-    def anybody_busy(self) -> bool:
-        return any(member.claim for member in self.members.values())
-
     def everybody_idle(self) -> bool:
         """Whether each worker waits to be woken: whoever was woken may run something by now."""
         return all(member.slot.values.idle for member in self.members.values())
@@ -190,11 +186,15 @@ class Crew(DjangoQSentinel):
         elif member.interrupted == claim:
             member.interrupt(claim, Reason(values.reason), INTERRUPT_GRACE)
 
-    def interrupt_cancelled(self) -> None:
-        if not self.anybody_busy():
-            return
+    def interrupt_cancelled(self) -> bool:
+        """Interrupt what was cancelled and runs. Gives whether more was cancelled that may be about to run.
+
+        A task is RUNNING in the table a moment before its worker's slot says so.
+        """
         cancelled = self.store.cancelled_claims(self.id)
         for member in self.members.values():
             claim = member.claim
             if claim in cancelled:
                 member.interrupt(claim, Reason.CANCEL, INTERRUPT_GRACE)
+                cancelled.discard(claim)
+        return bool(cancelled)

@@ -337,6 +337,7 @@ class Pulse(threading.Thread):
         Its claim may have been committed although the reply was lost.
         """
         self.store.prepare_connection(LOCK_PATIENCE)
+        self.store.pin_plans()
         held = self.store.held_by(self.cluster, self.pid)
         # The table is read first: what is claimed later is not in question, what has moved on is known further on.
         lost = set(held.values_list("claim", flat=True)) - self._known_claims()

@@ -32,6 +32,8 @@ log = logging.getLogger("tasks.engine.sentinel")
 
 STOP_INTERRUPT_GRACE = 3.0  # seconds from the interrupt to SIGKILL when the cluster stops
 PROMOTE_AGAIN = 0.05  # seconds between tries for what is due and locked
+CANCEL_SETTLES = 0.5  # seconds that something cancelled and not running yet is looked for
+CANCEL_AGAIN = 0.02  # seconds between these looks
 ENLIST_AGAIN = 1.0  # seconds between tries to start anew while the database is away
 LOCK_PATIENCE = 1.0  # seconds to wait for a lock of the database
 SECOND_SIGNAL = 1.0  # seconds after the first from which on a signal counts as a second one
@@ -45,6 +47,7 @@ class Sentinel(Crew):
         self.stops: list[float] = []
         self.reaper = Reaper(self.store, self.id)
         self.next_due: float | None = None
+        self.cancels_until = 0.0
         self.heartbeat = Duty(settings.LEASE / 4, self.renew)
         self.duties = [
             self.heartbeat,
@@ -105,6 +108,8 @@ class Sentinel(Crew):
         until = [duty.due for duty in self.duties if duty.do != self.watch or not self.everybody_idle()]
         if self.next_due is not None:
             until.append(self.next_due)
+        if now < self.cancels_until:
+            until.append(now + CANCEL_AGAIN)
         if len(self.members) < self.pool_size:
             until.append(self.spawn_after)
         return max(0.0, min(min(until) - now, self.ear.patience))
@@ -151,8 +156,11 @@ class Sentinel(Crew):
             self.next_due = None  # should the database be away, `reap` finds it anew
             ready += self.safely(self.promote) or 0
         self.ring(ready)
+        now = time.monotonic()
         if cancelled:
-            self.safely(self.interrupt_cancelled)
+            self.cancels_until = now + CANCEL_SETTLES
+        if now < self.cancels_until and not self.safely(self.interrupt_cancelled):
+            self.cancels_until = 0.0
 
     def _expect(self, seconds: float) -> None:
         due = time.monotonic() + max(0.0, seconds)

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, connections
+from django.utils import timezone
 
 CHANNEL = "taskhub"
 EVERYBODY = 1000  # as `ready`: wake all
@@ -146,6 +147,7 @@ class ListenEar:
 
     def __init__(self, name: str) -> None:
         self._connection: Any = None
+        self._missed = False
 
     def _open(self) -> Any:
         if self._connection is None:
@@ -154,7 +156,7 @@ class ListenEar:
             fresh.set_autocommit(True)
             with fresh.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")
-            self._connection = fresh
+            self._connection, self._missed = fresh, True
         return self._connection.connection
 
     def fileno(self) -> int | None:
@@ -165,7 +167,11 @@ class ListenEar:
 
     def hear(self) -> Iterable[News]:
         try:
-            for notice in self._open().notifies(timeout=0):
+            opened = self._open()
+            if self._missed:  # while it was closed, anything may have been told
+                self._missed = False
+                yield News(ready=EVERYBODY, due=timezone.now(), cancelled=True)
+            for notice in opened.notifies(timeout=0):
                 with contextlib.suppress(ValueError):
                     yield News.decode(notice.payload)
         except _driver_errors():

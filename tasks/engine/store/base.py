@@ -43,6 +43,9 @@ class Store:
     def prepare_connection(self, patience: float) -> None:
         """Have this connection wait at most so many seconds for a lock: what is locked longer counts as away."""
 
+    def pin_plans(self) -> None:
+        """Have this connection's statements walk their indexes, whatever the table's statistics suggest."""
+
     def transaction_that_locks(self, other: BaseDatabaseWrapper) -> object | None:
         """What is open on the other connection and keeps everybody from writing."""
         return None

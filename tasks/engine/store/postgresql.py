@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
@@ -14,20 +15,22 @@ from tasks.engine.store.base import CLAIM_MASK, CLAIMED_COLUMNS, Store
 
 # A claim need not wait for the disk: should the server crash before it is there, the task is ready again, its outcome
 # comes under a claim that nobody knows, and it runs once more.
+# By ctid, for that leaves the planner no choice of an index: what is ready and locked stays where it is, since nobody
+# changes a ready row but to take it or to cancel it.
 CLAIM = """
 WITH picked AS MATERIALIZED (
-    SELECT id, task_type, losses, priority, run_at FROM tasks_task
+    SELECT ctid, id, task_type, losses, priority, run_at FROM tasks_task
     WHERE queue = %(queue)s AND status = 'PENDING' AND claim IS NULL AND waits_for = ''
     ORDER BY priority DESC, run_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), ranked AS (
-    SELECT id, row_number() OVER w AS place,
+    SELECT ctid, row_number() OVER w AS place,
            sum(CASE WHEN losses = 0 AND task_type = ANY(%(fast)s) THEN 0 ELSE 1 END) OVER w AS slow
     FROM picked WINDOW w AS (ORDER BY priority DESC, run_at, id)
 )
 UPDATE tasks_task AS task
 SET claim = (uuid_hash_extended(task.id, %(seed)s) & {mask}) | 1, cluster_id = %(cluster)s, worker = %(worker)s
 FROM ranked, (SELECT set_config('synchronous_commit', 'off', true)) AS quick
-WHERE task.id = ranked.id AND (slow = 0 OR (place = 1 AND %(one)s))
+WHERE task.ctid = ranked.ctid AND (slow = 0 OR (place = 1 AND %(one)s))
   AND EXISTS (SELECT 1 FROM tasks_cluster WHERE id = %(cluster)s)
 RETURNING {columns}
 """
@@ -42,6 +45,17 @@ WHERE task.id = ended.id AND task.claim = ended.claim AND task.status IN ('PENDI
 """
 
 
+@contextmanager
+def _prepared(sql: str, values: Any) -> Iterator[Any]:
+    """Run a statement that the server parses and plans once a connection, where Django would have it do so each time."""
+    import psycopg
+
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(sql, values, prepare=True)
+        yield cursor
+
+
 class PostgresStore(Store):
     vendor = "postgresql"
 
@@ -52,14 +66,20 @@ class PostgresStore(Store):
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {patience * 1000:.0f}")
 
+    def pin_plans(self) -> None:
+        # The claim's plan is kept: one that was the best for an empty table would read a full one from end to end.
+        with connection.cursor() as cursor:
+            cursor.execute("SET plan_cache_mode = force_generic_plan")
+            for other in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
+                cursor.execute(f"SET enable_{other} = off")
+
     def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
         values: dict[str, Any] = {
             "queue": queue, "limit": limit, "fast": list(fast), "seed": secrets.randbits(62),
             "cluster": cluster, "worker": worker, "one": one,
         }  # fmt: skip
         columns = ", ".join(f"task.{name.strip()}" for name in CLAIMED_COLUMNS.split(","))
-        with connection.cursor() as cursor:
-            cursor.execute(CLAIM.format(mask=CLAIM_MASK, columns=columns), values)
+        with _prepared(CLAIM.format(mask=CLAIM_MASK, columns=columns), values) as cursor:
             rows = cursor.fetchall()
         claimed = [Claimed(*row) for row in rows]
         claimed.sort(key=lambda task: (-task.priority, task.run_at, task.id))  # RETURNING has no order

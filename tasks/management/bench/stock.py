@@ -57,16 +57,20 @@ def measure(name: str, workers: int, tasks: int, samples: int) -> dict[str, Any]
         wait_for(lambda: Task.objects.filter(pk=task_id).exists(), 30, pause=0.0002)
         return time.perf_counter() - begun
 
+    cluster = ["-m", "tasks.management.bench.stock", "work", name, str(workers)]
     try:
-        begun = time.perf_counter()
-        for number in range(tasks):
-            submit(number)
-        figures: dict[str, Any] = {"submit_per_s": round(tasks / (time.perf_counter() - begun), 1)}
-        with running(["-m", "tasks.management.bench.stock", "work", name, str(workers)]) as process:
-            figures["drain_per_s"] = rate(mine.count, tasks)
+        figures: dict[str, Any] = {}
+        with running(cluster):
             for number in range(10):
                 timed(number)
             figures["latency_ms"] = percentiles([timed(number) for number in range(samples)])
+        mine.delete()
+        begun = time.perf_counter()
+        for number in range(tasks):
+            submit(number)
+        figures["submit_per_s"] = round(tasks / (time.perf_counter() - begun), 1)
+        with running(cluster) as process:
+            figures["drain_per_s"] = rate(mine.count, tasks)
             figures["pss_mb"] = pss_mb(process.pid)
         return figures
     finally:
