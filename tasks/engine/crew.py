@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -75,6 +76,7 @@ class Crew(DjangoQSentinel):
         # No open socket crosses a fork.
         self.ear.before_fork()
         connections.close_all()
+        gc.freeze()  # what a worker's garbage collector does not touch stays shared with us
         try:
             for _ in range(missing):
                 self.spawn_worker()
