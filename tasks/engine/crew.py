@@ -20,10 +20,11 @@ from django_q.cluster import Sentinel as DjangoQSentinel
 from django_q.cluster import get_mp_context
 
 from tasks.engine import wakeup
+from tasks.engine.birth import work
+from tasks.engine.host import memory_mb
 from tasks.engine.member import Member
 from tasks.engine.slot import Reason, Slot
 from tasks.engine.store import get_store
-from tasks.engine.worker import memory_mb, work
 
 log = logging.getLogger("tasks.engine.crew")
 

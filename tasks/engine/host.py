@@ -47,3 +47,10 @@ def carries(pid: int, cluster: str) -> bool:
     with suppress(OSError):
         return f"{MARK}={cluster}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return False
+
+
+def memory_mb(pid: int | str = "self") -> float:
+    """What a process holds in memory now, in MB; 0 where that cannot be told."""
+    with suppress(OSError, ValueError), open(f"/proc/{pid}/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
+    return 0.0

@@ -1,4 +1,4 @@
-"""The worker's second thread: claims ahead, writes outcomes, progress and log lines, over its own connection.
+"""The worker's second thread: claims ahead and has its Writer write what comes of it, over its own connection.
 
 What it shares with the main thread is lock-free (deques, a SimpleQueue, plain attributes): an interrupt may leave the
 main thread anywhere, and must not leave a lock held. For the same reason it does not log, but `say`s.
@@ -15,32 +15,26 @@ import threading
 import time
 import traceback
 from collections import deque
-from contextlib import nullcontext
 from queue import SimpleQueue
 from typing import Any
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, connections, transaction
+from django.db import DatabaseError, InterfaceError, connection, connections, transaction
 from django.utils import timezone
 
-from tasks.engine import wakeup
 from tasks.engine.claimer import Claimer
-from tasks.engine.outcome import Claimed, Move, Outcome, clean_text
+from tasks.engine.outcome import Claimed, Move, Outcome
 from tasks.engine.run import Request, Run
 from tasks.engine.slot import Slot
 from tasks.engine.store import get_store
-from tasks.engine.store.reports import publish_files, write_report
+from tasks.engine.writer import PUBLISH_AFTER, REPORT_EVERY, UNFIT_DATA, Writer
 from tasks.turnstile import turnstile
 
 DATABASE_AWAY = (DatabaseError, InterfaceError)
-UNFIT_DATA = (DataError, IntegrityError)
 OVERDUE = 0.1  # seconds that a task may be held without being started
-PUBLISH_AFTER = 0.05  # seconds after which a fast task that still runs is shown as RUNNING
-REPORT_EVERY = 1.0  # seconds between writes of one task's progress and log
 LOOK_EVERY = 1.0  # seconds between looks at the table, should a wake-up be lost
 LOCK_PATIENCE = 2.0  # seconds to wait for a lock of the database
 HELD_TOO_LONG = 2.0  # seconds that a handler may lock everybody out without being told
 PAUSE_MOST = 1.0  # seconds between tries while the database is away
-FREES_A_TASK = (Move.GIVE_BACK, Move.LET_GO)  # the task itself, or a retry that waited for it
 
 
 class Pulse(threading.Thread):
@@ -52,6 +46,7 @@ class Pulse(threading.Thread):
         self.fast_types: tuple[str, ...] = ()  # the main thread alone sets this
         self.pid = os.getpid()
         self.store = get_store()
+        self.writer = Writer(self.store)
         self.claimer = Claimer(self.store, cluster, self.pid)
         self.handlers_connection = connections["default"]  # the main thread's: it makes the pulse
         self.buffer: deque[Claimed] = deque()
@@ -66,8 +61,7 @@ class Pulse(threading.Thread):
         self.closing = False
         self.stopping = False
         self.broken = True  # a connection not yet prepared is as one that broke
-        self.unwritten: list[Outcome] = []
-        self.transaction: object | None = None  # a handler's, that locks everybody out
+        self.transaction: object = None  # a handler's, that locks everybody out
         self.transaction_since = 0.0
         self.next_look = 0.0
 
@@ -141,7 +135,9 @@ class Pulse(threading.Thread):
         connection.close()
 
     def _is_finished(self) -> bool:
-        return self.closing and not (self.outbox or self.unwritten or self.requests or self.buffer or self.broken)
+        return self.closing and not (
+            self.outbox or self.writer.unwritten or self.requests or self.buffer or self.broken
+        )
 
     def _wait(self) -> None:
         """Sleep until there is something to do. Who wakes us looks at `asleep`, so it is set before the last look."""
@@ -153,7 +149,7 @@ class Pulse(threading.Thread):
         self.asleep = False
 
     def _has_work(self) -> bool:
-        if self.outbox or self.requests or self.unwritten or self.broken or self.closing:
+        if self.outbox or self.requests or self.writer.unwritten or self.broken or self.closing:
             return True
         if self.slot.values.stop and not self.stopping:
             return True
@@ -194,56 +190,25 @@ class Pulse(threading.Thread):
     # --- writing
 
     def _write_turn(self) -> None:
-        """Outcomes, reports, starts and answers, in one transaction."""
-        requests = self._take_requests()
+        requests, present = self._take_requests(), self.run_now
         self._collect()
-        self.unwritten += [Outcome(Move.GIVE_BACK, one) for one in self._take_overdue()]
-        runs = self._runs_to_report(requests)
-        publish = self._run_to_publish()
-        if not (self.unwritten or runs or publish or requests):
-            return
-        plain = not (runs or publish or requests) and self.store.is_one_statement(self.unwritten)
         try:
-            # One statement is a transaction of its own: a BEGIN and a COMMIT would be two more journeys.
-            with turnstile(), nullcontext() if plain else transaction.atomic():
-                self._write(runs, self.unwritten)
-                published = publish is not None and self.store.start(publish.claimed, publish.began)
-                answers = [self._answer(request) for request in requests]
-        except DATABASE_AWAY as error:
+            self.claimer.count(self.writer.write(present, requests))
+        except UNFIT_DATA:
             self.requests.extendleft(reversed(requests))
-            if not isinstance(error, UNFIT_DATA):
-                raise
-            self._write_one_by_one(runs)
-            return
-        if publish is not None:
-            publish.claimed.started = published
-        self._settle(runs, requests, answers)
-
-    def _settle(self, runs: list[Run], requests: list[Request], answers: list[bool]) -> None:
-        """After the commit: tell who waits for it."""
-        written, self.unwritten = self.unwritten, []
-        self.claimer.count(len(written))
-        for run in runs:
-            run.settle()
-        for request, answer in zip(requests, answers, strict=True):
-            if request.start is not None:
-                request.start.started = answer
-            request.reply.put(answer)
-        freed = sum(outcome.move in FREES_A_TASK for outcome in written)
-        again = [outcome.run_at for outcome in written if outcome.move is Move.TRY_AGAIN_LATER]
-        if freed or again:
-            wakeup.tell(wakeup.News(ready=freed, due=min(filter(None, again), default=None)))
+            self.writer.write_one_by_one(present)
+        except DATABASE_AWAY:
+            self.requests.extendleft(reversed(requests))
+            raise
 
     def _collect(self) -> None:
         while self.outbox:
-            self.unwritten.append(self.outbox.popleft())
+            self.writer.unwritten.append(self.outbox.popleft())
+        self.writer.unwritten += [Outcome(Move.GIVE_BACK, one) for one in self._take_overdue()]
 
     def _take_requests(self) -> list[Request]:
         """Before the outbox is emptied: what was handed over before a request is written before its answer."""
-        taken = []
-        while self.requests:
-            taken.append(self.requests.popleft())
-        return taken
+        return [self.requests.popleft() for _ in range(len(self.requests))]
 
     def _take_overdue(self) -> list[Claimed]:
         """What was claimed too long ago to be held, whatever runs; everything, when we are to stop."""
@@ -253,64 +218,6 @@ class Pulse(threading.Thread):
             while self.buffer[0].taken < limit:
                 overdue.append(self.buffer.popleft())
         return overdue
-
-    def _runs_to_report(self, requests: list[Request]) -> list[Run]:
-        """Ended runs first have their last words written; the present one's turn comes once in REPORT_EVERY."""
-        ended = [outcome.run for outcome in self.unwritten if outcome.run is not None]
-        run = self.run_now
-        if run is None or run in ended or not (run.dirty or run.report):
-            return ended
-        asked = any(request.start is None for request in requests)
-        due = time.monotonic() - run.reported >= REPORT_EVERY
-        return [*ended, run] if asked or due else ended
-
-    def _run_to_publish(self) -> Run | None:
-        """A fast task that was not written as RUNNING and is not so fast after all."""
-        run = self.run_now
-        if run is None or run.claimed.started or time.monotonic() - run.since < PUBLISH_AFTER:
-            return None
-        return run
-
-    def _answer(self, request: Request) -> bool:
-        if request.start is not None:
-            return self.store.start(request.start, request.began)
-        return self.run_now is None or self.store.is_ours(self.run_now.claimed)
-
-    def _write(self, runs: list[Run], outcomes: list[Outcome]) -> None:
-        """Within a transaction: reports first, for what they saved is published with the outcome."""
-        for run in runs:
-            run.first_seq = write_report(run.claimed, run.gather(), run.first_seq)
-        for outcome in outcomes:
-            if outcome.run is not None:
-                publish_files(outcome)
-        self.store.write(outcomes)
-
-    def _write_one_by_one(self, runs: list[Run]) -> None:
-        """One bad value fails its whole batch, for ever: find it, and let its task fail instead."""
-        ended = [outcome.run for outcome in self.unwritten]
-        for run in runs:
-            if run not in ended and (error := self._write_alone([run], [])):
-                run.lines.append((timezone.now(), "warning", f"What it reported could not be stored: {error}"))
-        while self.unwritten:
-            outcome = self.unwritten[0]
-            error = self._write_alone([outcome.run] if outcome.run else [], [outcome])
-            del self.unwritten[0]  # not before it is stored: the database may go away in between
-            if error:
-                said = f"Its result could not be stored: {error}"
-                self.outbox.append(Outcome(Move.FAIL, outcome.claimed, outcome.began, outcome.ended, error=said))
-
-    def _write_alone(self, runs: list[Run], outcomes: list[Outcome]) -> str:
-        """In a transaction of its own. Gives the words of the error, if the data is at fault."""
-        try:
-            with transaction.atomic():
-                self._write(runs, outcomes)
-        except UNFIT_DATA as error:
-            for run in runs:
-                run.report = None
-            return clean_text(str(error).strip()[:300])
-        for run in runs:
-            run.settle()
-        return ""
 
     # --- claiming
 
@@ -353,7 +260,7 @@ class Pulse(threading.Thread):
         """
         known = [*self.buffer.copy()]
         known += [self.handed] if self.handed else []
-        known += [outcome.claimed for outcome in (*self.outbox.copy(), *self.unwritten)]
+        known += [outcome.claimed for outcome in (*self.outbox.copy(), *self.writer.unwritten)]
         return {claimed.claim for claimed in known}
 
     # --- interrupts

@@ -23,9 +23,9 @@ from django.utils import timezone
 
 from tasks.engine import host, wakeup
 from tasks.engine.crew import WATCH_EVERY, Crew
+from tasks.engine.host import memory_mb
 from tasks.engine.slot import Reason
 from tasks.engine.upkeep import Duty, Reaper, clear_away, further_duties, lock_path
-from tasks.engine.worker import memory_mb
 from tasks.models import Cluster, Status
 
 log = logging.getLogger("tasks.engine.sentinel")

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import logging
 import os
-import signal
-import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import close_old_connections
 from django.utils import timezone
-from django_q.worker import worker as django_q_worker
 from rest_framework.exceptions import ValidationError
 
 from tasks import registry
 from tasks.context import Fail, TaskContext, TaskInterrupted
 from tasks.engine.handling import loaded, parameters_for, sentence_for, summary_of, trace_of, words_of
+from tasks.engine.host import memory_mb
 from tasks.engine.outcome import ERROR_CAP, Claimed, Move, Outcome, back_off, clean_text, to_json
 from tasks.engine.pulse import Pulse
-from tasks.engine.recorder import TaskLogHandler, WorkerRecorder
+from tasks.engine.recorder import WorkerRecorder
 from tasks.engine.run import Run
 from tasks.engine.slot import Reason, Slot
 from tasks.models import TaskAttempt
@@ -261,55 +255,3 @@ class Worker:
     def present_recorder(self) -> WorkerRecorder | None:
         """Of the handler that runs now."""
         return self.recorder if self.armed else None
-
-
-class NoQueue:
-    """Stands where django-q2 puts its results: the pulse has written them already."""
-
-    def put(self, task: Any) -> None:
-        if not task["success"]:
-            log.error("A task fell over in the worker's own hands: %s", task["result"])
-
-
-class NoTimer:
-    """Stands for django-q2's shared timer, without the lock that a dead worker would hold for ever."""
-
-    value = -1
-    get_lock = staticmethod(nullcontext)
-
-
-def work(cluster: str, slot: Slot, parent: int, forget: Callable[[], None]) -> None:
-    """A worker's whole life; `forget` closes what it has inherited and must not share."""
-    forget()
-    _settle_in(parent)
-    pulse = Pulse(cluster, slot)
-    me = Worker(slot, pulse, parent)
-    signal.signal(signal.SIGUSR1, me.on_interrupt)
-    logging.getLogger().addHandler(TaskLogHandler(me.present_recorder))
-    pulse.start()
-    try:
-        django_q_worker(me, NoQueue(), NoTimer(), -1)
-    finally:
-        # worker() leaves its loop on recycling without another get(): what is left must be written here.
-        pulse.close()
-
-
-def _settle_in(parent: int) -> None:
-    """Die with the sentinel, be killable with one's own children, leave the terminal's signals to the sentinel."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-    os.setpgid(0, 0)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    connections.close_all()
-
-
-def memory_mb(pid: int | str = "self") -> float:
-    """What a process holds in memory now, in MB; 0 where that cannot be told."""
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
-    return 0.0

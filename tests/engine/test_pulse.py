@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from tasks import files, lifecycle
 from tasks.engine.outcome import Move, Outcome
-from tasks.engine.pulse import HELD_TOO_LONG, OVERDUE, PUBLISH_AFTER, Pulse
+from tasks.engine.pulse import HELD_TOO_LONG, OVERDUE, Pulse
 from tasks.engine.run import Request, Run
+from tasks.engine.writer import PUBLISH_AFTER
 from tasks.models import Task, TaskFile
 from tests.engine.conftest import fresh
 
@@ -58,7 +59,7 @@ def test_only_what_nobody_here_knows_is_given_back(pulse, make_task, claim):
     pulse.buffer.append(buffered)
     pulse.handed = handed
     pulse.outbox.append(success(ended))
-    pulse.unwritten.append(success(waiting))
+    pulse.writer.unwritten.append(success(waiting))
     pulse.broken = True
     pulse._reconcile()
     held = [fresh(one).claim is not None for one in (buffered, handed, ended, waiting, lost)]
@@ -75,7 +76,7 @@ def test_a_bad_value_fails_its_task_also_after_a_broken_transaction(pulse, make_
     pulse._beat()
     pulse._beat()
     assert fresh(bad).status == "FAILED"
-    assert [pulse.broken, pulse.unwritten, list(pulse.outbox)] == [False, [], []]
+    assert [pulse.broken, pulse.writer.unwritten, list(pulse.outbox)] == [False, [], []]
 
 
 def test_a_reply_that_was_lost_after_its_commit_tells_nothing_twice(pulse, make_task, start, monkeypatch):
@@ -88,7 +89,7 @@ def test_a_reply_that_was_lost_after_its_commit_tells_nothing_twice(pulse, make_
         def lose_reply(*_):
             raise OperationalError("server closed the connection unexpectedly")
 
-        broken.setattr(pulse, "_settle", lose_reply)
+        broken.setattr(pulse.writer, "_settle", lose_reply)
         with pytest.raises(OperationalError):
             pulse._write_turn()
     pulse.broken = True

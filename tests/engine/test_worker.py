@@ -13,11 +13,12 @@ from django_q import worker as django_q_worker
 
 from tasks import lifecycle
 from tasks.context import Fail, TaskInterrupted
+from tasks.engine.birth import NoQueue, NoTimer
 from tasks.engine.inline import InlinePulse
 from tasks.engine.outcome import Claimed, Move
 from tasks.engine.pulse import Pulse
 from tasks.engine.slot import Reason
-from tasks.engine.worker import FAST, FAST_RUNS, NoQueue, NoTimer, Worker
+from tasks.engine.worker import FAST, FAST_RUNS, Worker
 from tests.engine.conftest import fresh
 
 pytestmark = pytest.mark.django_db
