@@ -13,9 +13,12 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
+from tasks import lifecycle
 from tasks.engine import crew
-from tasks.engine.sentinel import SECOND_SIGNAL, Sentinel
+from tasks.engine.member import Member
+from tasks.engine.sentinel import CANCEL_AGAIN, SECOND_SIGNAL, Sentinel
 from tasks.engine.upkeep import Duty
+from tasks.engine.wakeup import News
 from tests.engine.conftest import Ear, fresh
 
 
@@ -109,3 +112,27 @@ def test_the_earliest_time_is_waited_for(sentinel):
     for seconds in (30, 10, 20):
         sentinel._expect(seconds)
     assert sentinel.next_due == pytest.approx(time.monotonic() + 10, abs=1)
+
+
+# --- cancels
+
+
+@pytest.mark.django_db
+def test_a_cancel_that_is_told_before_its_worker_says_what_it_runs_is_looked_for_again(
+    sentinel, cluster, make_task, start, slot, monkeypatch
+):
+    interrupted = []
+    monkeypatch.setattr(Member, "interrupt", lambda member, claim, *_: interrupted.append(claim))
+    sentinel.id, sentinel.pool_size, sentinel.ear = cluster.pk, 1, Ear(News(cancelled=True))
+    sentinel.members[1] = Member(None, slot)
+    make_task()
+    claimed = start()
+    lifecycle.cancel(fresh(claimed))
+    sentinel.hear()
+    assert not interrupted
+    assert sentinel._patience() <= CANCEL_AGAIN
+    slot.values.current = claimed.claim
+    sentinel.hear()
+    assert interrupted == [claimed.claim]
+    sentinel.hear()
+    assert interrupted == [claimed.claim]

@@ -126,6 +126,17 @@ def test_a_claim_reads_its_index_and_sorts_nothing_whatever_waits(full_table, cl
     assert "task_claimable" in plan
 
 
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only on PostgreSQL: SQLite plans each statement anew")
+def test_the_plan_that_a_worker_keeps_is_the_right_one_even_if_made_for_an_empty_table(store, cluster):
+    values = {"queue": "default", "limit": 1, "fast": [], "seed": 1, "cluster": cluster.pk, "worker": 1, "one": True}
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tasks_task")
+        store.pin_plans()
+    plan = plan_of(postgresql.CLAIM.format(mask=7, columns="task.id"), values)
+    assert "Index Scan using task_claimable on tasks_task" in plan
+    assert "Tid Scan on tasks_task task" in plan
+
+
 def test_what_the_engine_asks_every_second_reads_an_index(full_table, store, cluster):
     timed = Task.objects.filter(waits_for="time", status=Status.PENDING, run_at__lte=NOW).order_by("run_at")
     for rows, index in (

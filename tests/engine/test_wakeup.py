@@ -114,6 +114,13 @@ def test_a_cut_connection_is_opened_again(ear):
     assert missed.due <= timezone.now()
 
 
+def test_what_is_told_while_a_worker_is_born_is_not_missed(ear):
+    ear.before_fork()
+    wakeup.tell(News(cancelled=True))
+    ear.after_fork()
+    assert any(news.cancelled for news in ear.hear())
+
+
 @on_postgresql
 def test_telling_over_a_dead_connection_raises_nothing(transactional_db):
     with connection.cursor() as cursor:
