@@ -17,12 +17,14 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 SIZES = (10_000, 1_000_000)
 DRAINED = 8_000  # tasks of each run whose ends are timed
 BATCH = 20_000
+MONTH = timedelta(days=30)  # over which the ends are spread
 
 
 def main() -> None:
@@ -95,7 +97,6 @@ def set_up() -> None:
 def fill(size: int) -> float:
     """Seconds for the rows that wait, that have ended and that are due tomorrow."""
     import time
-    from datetime import timedelta
 
     from django.db import connection, transaction
     from django.utils import timezone
@@ -116,8 +117,10 @@ def fill(size: int) -> float:
     for kind in kinds:
         for first in range(0, size, BATCH):
             rows = [Task(**same | kind | {"id": new_id()}) for _ in range(first, min(first + BATCH, size))]
-            for row in rows[::2] if "run_at" in kind else ():
-                row.priority = 5
+            for place, row in enumerate(rows, first):
+                if row.completed_at:
+                    row.started_at = row.completed_at = now - MONTH * (1 - place / size)
+                row.priority = 5 * (place % 2) if row.waits_for else 0
             with transaction.atomic():
                 insert_tasks(rows)
     with connection.cursor() as cursor:
