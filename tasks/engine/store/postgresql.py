@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -39,20 +41,21 @@ SUCCEED = """
 UPDATE tasks_task AS task SET status = 'SUCCESS', started_at = ended.began, completed_at = ended.ended,
     result_data = ended.result::jsonb, error_message = NULL, progress = 100, progress_message = ended.message,
     attempts = attempts + 1, claim = NULL, cluster_id = NULL, worker = NULL, waits_for = '', version = version + 1
-FROM (SELECT unnest(%s::timestamptz[]) AS began, unnest(%s::timestamptz[]) AS ended, unnest(%s::text[]) AS result,
-             unnest(%s::text[]) AS message, unnest(%s::uuid[]) AS id, unnest(%s::bigint[]) AS claim) AS ended
+FROM json_to_recordset(%s::json) AS ended(
+    began timestamptz, ended timestamptz, result text, message text, id uuid, claim bigint
+)
 WHERE task.id = ended.id AND task.claim = ended.claim AND task.status IN ('PENDING', 'RUNNING')
 """
 
 
 @contextmanager
-def _prepared(sql: str, values: Any) -> Iterator[Any]:
-    """Run a statement that the server parses and plans once a connection, where Django would have it do so each time."""
+def _executed(sql: str, values: Any, *, prepare: bool) -> Iterator[Any]:
+    """Run a statement with its values apart from its text, where Django would put them in; prepared once, or never."""
     import psycopg
 
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(sql, values, prepare=True)
+        cursor.execute(sql, values, prepare=prepare)
         yield cursor
 
 
@@ -79,7 +82,7 @@ class PostgresStore(Store):
             "cluster": cluster, "worker": worker, "one": one,
         }  # fmt: skip
         columns = ", ".join(f"task.{name.strip()}" for name in CLAIMED_COLUMNS.split(","))
-        with _prepared(CLAIM.format(mask=CLAIM_MASK, columns=columns), values) as cursor:
+        with _executed(CLAIM.format(mask=CLAIM_MASK, columns=columns), values, prepare=True) as cursor:
             rows = cursor.fetchall()
         claimed = [Claimed(*row) for row in rows]
         claimed.sort(key=lambda task: (-task.priority, task.run_at, task.id))  # RETURNING has no order
@@ -90,7 +93,18 @@ class PostgresStore(Store):
         return all(outcome.move is Move.SUCCEED for outcome in outcomes)
 
     def succeed(self, outcomes: Sequence[Outcome]) -> int:
-        rows = [(o.began, o.ended, o.result, o.message, o.claimed.id, o.claimed.claim) for o in outcomes]
-        with connection.cursor() as cursor:
-            cursor.execute(SUCCEED, [list(column) for column in zip(*rows, strict=True)])
+        # As JSON, which both sides read in C; an array for each column would be put together in Python.
+        rows = [
+            {
+                "began": stored(o.began), "ended": stored(o.ended), "result": o.result, "message": o.message,
+                "id": str(o.claimed.id), "claim": o.claimed.claim,
+            }
+            for o in outcomes
+        ]  # fmt: skip
+        # Planned each time: a plan that was made for an empty table would look its rows up by any index.
+        with _executed(SUCCEED, [json.dumps(rows)], prepare=False) as cursor:
             return cursor.rowcount
+
+
+def stored(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
