@@ -32,6 +32,9 @@ SLOWEST = 5
 ERRORS = 20  # fingerprints a row keeps
 EVERYBODY = 0
 
+LENGTHS = {Rollup.Span.MINUTE: 60, Rollup.Span.HOUR: 3600, Rollup.Span.DAY: 86_400}  # seconds
+GROUP = ("number", "owner_id", "task_type")
+
 Key = tuple[str, datetime, int, str]  # span, start, owner, task type
 
 
@@ -41,7 +44,8 @@ def roll_up(budget: float = 0.1) -> int:
     May be called by anybody at any time, by several at once, and be killed in the middle.
     """
     deadline, counted = time.monotonic() + budget, 0
-    for final in (False, True):
+    # The final count first: where much is to be caught up with, the other one then has a day or two to do.
+    for final in (True, False):
         while step := _step(final):
             counted += step
             if time.monotonic() > deadline:
@@ -59,17 +63,28 @@ def count_anew() -> None:
 def _step(final: bool) -> int:
     """One step of one cursor: 1. find its end; 2. count; 3. store counts and cursor, unless somebody was faster."""
     cursor, _made = RollupCursor.objects.get_or_create(final=final)
-    ended = _ended(cursor.counted_to, timezone.now() - LAG[final])
+    now = timezone.now()
+    ended = _ended(cursor.counted_to if final else _first_worth(cursor.counted_to), now - LAG[final])
     upto = _last_of_step(ended)
     if upto is None:
         return 0
-    tallies = _count(ended.filter(completed_at__lte=upto))
+    spans = [span for span in Rollup.Span if span not in KEPT or upto >= now - KEPT[span]]
+    tallies = _count(ended.filter(completed_at__lte=upto), spans)
     with transaction.atomic():
         mine = RollupCursor.objects.filter(final=final, counted_to=cursor.counted_to)
         if not mine.update(counted_to=upto):
             return 0
         _add(tallies, final)
     return sum(tally.count for key, tally in tallies.items() if key[0] == Rollup.Span.DAY and key[2] == EVERYBODY)
+
+
+def _first_worth(counted_to: datetime | None) -> datetime | None:
+    """Where the first count goes on: what the final one told of whole days before is read from that one alone."""
+    final = RollupCursor.objects.filter(final=True).values_list("counted_to", flat=True).first()
+    if final is None:
+        return counted_to
+    day = final.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(microseconds=1)
+    return max(counted_to, day) if counted_to else day
 
 
 def _ended(after: datetime | None, until: datetime) -> QuerySet[Task]:
@@ -102,16 +117,21 @@ class Seconds(Func):
         )
 
 
-class MinuteOf(Func):
-    """The number of minutes since 1970."""
+class NumberOf(Func):
+    """How many minutes, hours or days of UTC had passed since 1970."""
 
     output_field = IntegerField()
 
+    def __init__(self, at: Any, seconds: int) -> None:
+        super().__init__(at, seconds=seconds)
+
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template="(CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) / 60)")
+        template = "(CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) / %(seconds)s)"
+        return self.as_sql(compiler, connection, template=template)
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template="FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / 60)::int8")
+        template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / %(seconds)s)::int8"
+        return self.as_sql(compiler, connection, template=template)
 
 
 def _bin(seconds: Any) -> Case:
@@ -136,64 +156,75 @@ class Tally:
         return sum(self.outcomes.values())
 
 
-def _count(ended: QuerySet[Task]) -> dict[Key, Tally]:
+class _Places:
+    """The rows that a task counts in, by the shortest of the spans: each span, its owner's and everybody's."""
+
+    def __init__(self, spans: list[Rollup.Span]) -> None:
+        self.spans = spans
+        self.seconds = LENGTHS[spans[0]]
+
+    def of(self, number: int, owner: int | None, task_type: str) -> Iterator[Key]:
+        at = number * self.seconds
+        for span in self.spans:
+            start = datetime.fromtimestamp(at - at % LENGTHS[span], UTC)
+            yield span, start, EVERYBODY, task_type
+            if owner:
+                yield span, start, owner, task_type
+
+
+def _count(ended: QuerySet[Task], spans: list[Rollup.Span]) -> dict[Key, Tally]:
     tallies: dict[Key, Tally] = defaultdict(Tally)
-    at = ended.annotate(minute=MinuteOf(F("completed_at")))
-    _count_outcomes(at, tallies)
-    _collect_slowest(at, tallies)
-    _collect_errors(at, tallies)
+    places = _Places(spans)
+    at = ended.annotate(number=NumberOf(F("completed_at"), places.seconds))
+    _count_outcomes(at, places, tallies)
+    _count_waits(at, places, tallies)
+    _collect_slowest(at, places, tallies)
+    _collect_errors(at, places, tallies)
     return tallies
 
 
-def _keys(minute: int, owner: int | None, task_type: str) -> Iterator[Key]:
-    """The rows that a task counts in: three spans, its owner's and everybody's."""
-    start = datetime.fromtimestamp(minute * 60, UTC)
-    hour = start.replace(minute=0)
-    for span, begins in (("minute", start), ("hour", hour), ("day", hour.replace(hour=0))):
-        yield span, begins, EVERYBODY, task_type
-        if owner:
-            yield span, begins, owner, task_type
+def _count_outcomes(ended: QuerySet[Task], places: _Places, tallies: dict[Key, Tally]) -> None:
+    ran = _bin(Seconds(F("completed_at"), F("started_at")))
+    groups = ended.annotate(ran=ran).values_list(*GROUP, "status", "ran").annotate(count=Count("pk"))
+    for *place, status, ran_bin, count in groups:
+        for key in places.of(*place):
+            tallies[key].outcomes[status] += count
+            if ran_bin is not None:  # it was started
+                tallies[key].durations[str(ran_bin)] += count
 
 
-def _count_outcomes(ended: QuerySet[Task], tallies: dict[Key, Tally]) -> None:
-    ran, waited = (
-        Seconds(F("completed_at"), F("started_at")),
-        Seconds(F("started_at"), Greatest("created_at", "run_at")),
-    )
+def _count_waits(ended: QuerySet[Task], places: _Places, tallies: dict[Key, Tally]) -> None:
+    # Apart from the durations: pairs of both would be nearly as many as tasks.
+    waited = Seconds(F("started_at"), Greatest("created_at", "run_at"))
     groups = (
-        ended.annotate(ran=_bin(ran), wait=_bin(waited), waited=waited)
-        .values_list("minute", "owner_id", "task_type", "status", "ran", "wait")
+        ended.filter(started_at__isnull=False)
+        .annotate(wait=_bin(waited), waited=waited)
+        .values_list(*GROUP, "wait")
         .annotate(count=Count("pk"), longest=Max("waited"))
     )
-    for minute, owner, task_type, status, ran_bin, wait_bin, count, longest in groups:
-        for key in _keys(minute, owner, task_type):
-            tally = tallies[key]
-            tally.outcomes[status] += count
-            if ran_bin is not None:  # it was started
-                tally.durations[str(ran_bin)] += count
-                tally.waits[str(wait_bin)] += count
-                tally.longest_wait = max(tally.longest_wait, longest)
+    for *place, wait_bin, count, longest in groups:
+        for key in places.of(*place):
+            tallies[key].waits[str(wait_bin)] += count
+            tallies[key].longest_wait = max(tallies[key].longest_wait, longest)
 
 
-def _collect_slowest(ended: QuerySet[Task], tallies: dict[Key, Tally]) -> None:
+def _collect_slowest(ended: QuerySet[Task], places: _Places, tallies: dict[Key, Tally]) -> None:
     slow = ended.annotate(ran=Seconds(F("completed_at"), F("started_at"))).filter(ran__gte=SLOW).order_by("-ran")
-    for minute, owner, task_type, ran, task_id in slow.values_list("minute", "owner_id", "task_type", "ran", "pk")[
-        :500
-    ]:
-        for key in _keys(minute, owner, task_type):
+    for *place, ran, task_id in slow.values_list(*GROUP, "ran", "pk")[:500]:
+        for key in places.of(*place):
             if len(tallies[key].slowest) < SLOWEST:
                 tallies[key].slowest.append([round(ran, 3), str(task_id)])
 
 
-def _collect_errors(ended: QuerySet[Task], tallies: dict[Key, Tally]) -> None:
+def _collect_errors(ended: QuerySet[Task], places: _Places, tallies: dict[Key, Tally]) -> None:
     failed = ended.filter(status=Status.FAILED).annotate(message=Left("error_message", 200))
-    groups = failed.values_list("minute", "owner_id", "task_type", "message")
-    for minute, owner, task_type, message, count, last in groups.annotate(
-        count=Count("pk"), last=Max("completed_at")
-    ).order_by("-count")[:1000]:
-        known = {fingerprint(message or ""): [count, last.isoformat()]}
-        for key in _keys(minute, owner, task_type):
-            tallies[key].errors = most_frequent([tallies[key].errors, known])
+    groups = failed.values_list(*GROUP, "message").annotate(count=Count("pk"), last=Max("completed_at"))
+    for *place, message, count, last in groups.order_by("-count")[:1000]:
+        known = fingerprint(message or "")
+        for key in places.of(*place):
+            errors = tallies[key].errors
+            before = errors.get(known, [0, ""])
+            errors[known] = [before[0] + count, max(before[1], last.isoformat())]
 
 
 # What tells one failure from the next of the same kind: numbers, ids, names in quotes, paths.
