@@ -51,7 +51,7 @@ def roll_up(budget: float = 0.1) -> int:
         while step := _step(final):
             counted += step
             if time.monotonic() > deadline:
-                return counted
+                break  # each has had a step, so that neither waits for ever for the other
     _forget_old()
     return counted
 
