@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from tasks.models import Rollup, RollupCursor
-from tasks.stats.bins import merged, percentile
+from tasks.stats.bins import add_bins, percentile
 from tasks.stats.rollup import EVERYBODY, SLOWEST, most_frequent
 
 Span = Rollup.Span
+MOST_ERRORS = 8
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,24 @@ SPAN_LENGTH = {Span.MINUTE: timedelta(minutes=1), Span.HOUR: timedelta(hours=1),
 
 @dataclass
 class Bucket:
-    """Rows taken together: of one bar, of one type, or of all."""
+    """Roll-ups added up: of one bar, of one type, or of all."""
 
     start: datetime | None = None
-    rows: list[Rollup] = field(default_factory=list)
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    durations: dict[str, int] = field(default_factory=dict)
+    waits: dict[str, int] = field(default_factory=dict)
+    longest_wait: float | None = None
 
-    @cached_property
-    def succeeded(self) -> int:
-        return sum(row.succeeded for row in self.rows)
-
-    @cached_property
-    def failed(self) -> int:
-        return sum(row.failed for row in self.rows)
-
-    @cached_property
-    def cancelled(self) -> int:
-        return sum(row.cancelled for row in self.rows)
+    def add(self, other: Rollup | Bucket, *, waits: bool = True) -> None:
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.cancelled += other.cancelled
+        add_bins(self.durations, other.durations)
+        if waits:
+            add_bins(self.waits, other.waits)
+            self.longest_wait = max(self.longest_wait or 0.0, other.longest_wait or 0.0)
 
     @property
     def finished(self) -> int:
@@ -66,14 +69,6 @@ class Bucket:
         """Of those that were not cancelled, in per cent."""
         judged = self.succeeded + self.failed
         return 100 * self.succeeded / judged if judged else None
-
-    @cached_property
-    def durations(self) -> dict[str, int]:
-        return merged(row.durations for row in self.rows)
-
-    @cached_property
-    def waits(self) -> dict[str, int]:
-        return merged(row.waits for row in self.rows)
 
     @property
     def p50(self) -> float | None:
@@ -91,10 +86,6 @@ class Bucket:
     def wait_p95(self) -> float | None:
         return percentile(self.waits, 0.95)
 
-    @property
-    def longest_wait(self) -> float | None:
-        return max((row.longest_wait for row in self.rows), default=None)
-
 
 @dataclass
 class Answer:
@@ -105,25 +96,9 @@ class Answer:
     buckets: list[Bucket]
     total: Bucket
     before: Bucket
-
-    @property
-    def kinds(self) -> list[tuple[str, Bucket]]:
-        """By task type, the most frequent first."""
-        by_type: dict[str, Bucket] = {}
-        for row in self.total.rows:
-            by_type.setdefault(row.task_type, Bucket()).rows.append(row)
-        return sorted(by_type.items(), key=lambda one: -one[1].finished)
-
-    @property
-    def errors(self) -> list[tuple[str, int, datetime]]:
-        found = most_frequent(row.errors for row in self.total.rows)
-        return [(known, count, datetime.fromisoformat(last)) for known, (count, last) in list(found.items())[:8]]
-
-    @property
-    def slowest(self) -> list[tuple[float, str]]:
-        """Seconds and id of the slowest tasks."""
-        found = sorted((one for row in self.total.rows for one in row.slowest), reverse=True)
-        return [(seconds, key) for seconds, key in found[:SLOWEST]]
+    kinds: list[tuple[str, Bucket]]  # by task type, the most frequent first
+    errors: list[tuple[str, int, datetime]]  # fingerprint, how often, when last
+    slowest: list[tuple[float, str]]  # seconds and id
 
 
 def answer(name: str, *, owner: int | None = None, task_type: str = "", now: datetime | None = None) -> Answer:
@@ -135,10 +110,34 @@ def answer(name: str, *, owner: int | None = None, task_type: str = "", now: dat
     rows = _rows(chosen, start, owner, task_type)
     count = chosen.length // chosen.bucket
     buckets = [Bucket(start + number * chosen.bucket) for number in range(count)]
+    by_type: dict[str, Bucket] = defaultdict(Bucket)
     for row in rows:
+        by_type[row.task_type].add(row)
         if 0 <= (place := (row.start - start) // chosen.bucket) < count:
-            buckets[place].rows.append(row)
-    return Answer(chosen, start, buckets, Bucket(start, rows), _before(chosen, start, owner, task_type))
+            buckets[place].add(row)
+    total = Bucket(start)
+    for kind in by_type.values():
+        total.add(kind)
+    return Answer(
+        chosen,
+        start,
+        buckets,
+        total,
+        _before(chosen, start, owner, task_type),
+        sorted(by_type.items(), key=lambda one: -one[1].finished),
+        _errors(rows),
+        _slowest(rows),
+    )
+
+
+def _errors(rows: list[Rollup]) -> list[tuple[str, int, datetime]]:
+    found = most_frequent(row.errors for row in rows)
+    return [(known, count, datetime.fromisoformat(last)) for known, (count, last) in list(found.items())[:MOST_ERRORS]]
+
+
+def _slowest(rows: list[Rollup]) -> list[tuple[float, str]]:
+    found = sorted((one for row in rows for one in row.slowest), reverse=True)
+    return [(seconds, key) for seconds, key in found[:SLOWEST]]
 
 
 def floor_to(at: datetime, length: timedelta) -> datetime:
@@ -160,7 +159,10 @@ def _before(chosen: Range, start: datetime, owner: int | None, task_type: str) -
     span = Span.DAY if chosen.length > timedelta(days=1) else chosen.span
     first = floor_to(start - chosen.length, SPAN_LENGTH[Span(span)])
     rows = _of(span, owner, task_type).filter(start__gte=first, start__lt=first + chosen.length)
-    return Bucket(first, list(rows.defer("waits", "slowest", "errors")))
+    before = Bucket(first)
+    for row in rows.defer("waits", "slowest", "errors"):
+        before.add(row, waits=False)
+    return before
 
 
 def _of(span: str, owner: int | None, task_type: str) -> QuerySet[Rollup]:

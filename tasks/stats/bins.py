@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from math import exp, log
 
@@ -19,10 +18,16 @@ def middle(number: int) -> float:
 
 
 def merged(many: Iterable[Bins]) -> dict[str, int]:
-    total: Counter[str] = Counter()
+    total: dict[str, int] = {}
     for bins in many:
-        total.update(bins)
-    return dict(total)
+        add_bins(total, bins)
+    return total
+
+
+def add_bins(total: dict[str, int], bins: Bins) -> None:
+    known = total.get
+    for number, count in bins.items():
+        total[number] = known(number, 0) + count
 
 
 def percentile(bins: Bins, share: float) -> float | None:
