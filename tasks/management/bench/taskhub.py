@@ -102,8 +102,10 @@ class TaskHubBench:
         """Seconds from the submit's call to the SUCCESS that this process, which is none of the workers, sees."""
         begun = time.perf_counter()
         task = self.submit(task_type, **parameters)
-        status = Task.objects.filter(pk=task.pk).values_list("status", flat=True)
-        wait_for(lambda: status.get() == "SUCCESS", 30, pause=0.0002)
+        # Put together once: a query set's own work, over and over, would take the processor from who is measured.
+        query = Task.objects.filter(pk=task.pk).values_list("status", flat=True).query.sql_with_params()
+        with connection.cursor() as cursor:
+            wait_for(lambda: cursor.execute(*query) and cursor.fetchone() == ("SUCCESS",), 30, pause=0.0002)
         return time.perf_counter() - begun
 
     def latency(self) -> dict[str, float]:
