@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tasks.engine import host
+from tests.processes import wait_for
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_only_what_a_cluster_has_started_carries_its_mark():
     marked = subprocess.Popen(["sleep", "60"], env={host.MARK: "abc", "PATH": os.environ["PATH"]})
     try:
         assert marked.pid in set(host.processes())
-        assert host.carries(marked.pid, "abc")
+        wait_for(lambda: host.carries(marked.pid, "abc"))  # it has its own environment once it is `sleep`
         assert not host.carries(marked.pid, "ab")
         assert not host.carries(os.getpid(), "abc")
     finally:
