@@ -1,5 +1,6 @@
 """How gunicorn serves TaskHub, under `manage.py up` and by hand: `gunicorn -c taskhub/gunicorn.py taskhub.wsgi`."""
 
+import gc
 import logging
 import os
 
@@ -27,3 +28,12 @@ loglevel = "warning"
 logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)
 # Its socket would lie outside the data folder.
 control_socket_disable = True
+
+
+def pre_fork(server: object, worker: object) -> None:
+    """What is loaded stays for good, and ten thousand tasks in one request are no leak: look for garbage less often.
+
+    With Python's own settings that took a third of a large submit.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

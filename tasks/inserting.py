@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tasks.models import Task
 
@@ -15,9 +16,11 @@ ADAPTED = {"UUIDField", "JSONField", "DateTimeField"}  # the others go as they a
 
 def insert_tasks(tasks: Sequence[Task]) -> None:
     """As `Task.objects.bulk_create`, within the caller's transaction."""
+    # Itself, not `django.db.connection`: each attribute of that one is a look into the thread's storage.
+    connection = connections[DEFAULT_DB_ALIAS]
     fields: list[Any] = list(Task._meta.concrete_fields)
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
-    rows = list(_rows(tasks, fields))
+    rows = list(_rows(tasks, fields, connection))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY tasks_task ({columns}) FROM STDIN") as copy:
@@ -29,9 +32,9 @@ def insert_tasks(tasks: Sequence[Task]) -> None:
             cursor.executemany(f"INSERT INTO tasks_task ({columns}) VALUES ({values})", rows)  # noqa: S608
 
 
-def _rows(tasks: Iterable[Task], fields: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+def _rows(tasks: Iterable[Task], fields: Iterable[Any], connection: BaseDatabaseWrapper) -> Iterator[tuple[Any, ...]]:
     values_of = attrgetter(*(field.attname for field in fields))
-    adapts = [(position, adapt) for position, field in enumerate(fields) if (adapt := _adapt(field))]
+    adapts = [(position, adapt) for position, field in enumerate(fields) if (adapt := _adapt(field, connection))]
     for task in tasks:
         values = list(values_of(task))
         for position, adapt in adapts:
@@ -40,7 +43,7 @@ def _rows(tasks: Iterable[Task], fields: Iterable[Any]) -> Iterator[tuple[Any, .
         yield tuple(values)
 
 
-def _adapt(field: Any) -> Callable[[Any], Any] | None:
+def _adapt(field: Any, connection: BaseDatabaseWrapper) -> Callable[[Any], Any] | None:
     """How a value of this field is handed to the database; None where it goes as it is."""
     stored = field.target_field if field.is_relation else field
     if stored.get_internal_type() not in ADAPTED:
