@@ -42,7 +42,7 @@ class WholeBody:
 
 
 class Application:
-    """Django's application, with whole bodies only."""
+    """Django's application, with whole bodies only, and never without a word on whose connection it is."""
 
     def __init__(self) -> None:
         self.django = get_wsgi_application()
@@ -50,6 +50,8 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         if length := environ.get("CONTENT_LENGTH"):
             environ["wsgi.input"] = WholeBody(environ["wsgi.input"], int(length))
+        # A server that does not hand its socket over, as gunicorn and our runserver do, lets nobody in in local mode.
+        environ.setdefault("gunicorn.socket", None)
         return self.django(environ, start_response)
 
 

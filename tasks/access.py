@@ -81,9 +81,8 @@ def why_not_local(request: HttpRequest) -> str:
         return _(
             "TaskHub is in local mode: it answers this machine alone. To let other machines in, set TASKHUB_ACCESS=login."
         )
-    # Without a server socket, as in Django's test client, there is nobody else to be told apart.
-    server_socket = request.META.get("gunicorn.socket")
-    if server_socket is not None and not peers.is_ours(server_socket):
+    # Without a server, as in Django's test client, there is nobody else to be told apart; with one, the entry is there.
+    if "gunicorn.socket" in request.META and not peers.is_ours(request.META["gunicorn.socket"]):
         return _(
             "TaskHub is in local mode: it answers programs of its own account alone. "
             "To let other accounts in, set TASKHUB_ACCESS=login."

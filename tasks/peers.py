@@ -62,10 +62,15 @@ def owner_of(near: tuple[Address, int], far: tuple[Address, int]) -> int | None:
 _known: WeakKeyDictionary[socket, bool] = WeakKeyDictionary()
 
 
-def is_ours(connection: socket) -> bool:
-    """Whether the other end belongs to the account TaskHub runs as, or to root. Looked up once a connection."""
+def is_ours(connection: socket | None) -> bool:
+    """Whether the other end belongs to the account TaskHub runs as, or to root. Looked up once a connection.
+
+    None is a connection that the web server does not show: it may be anybody's.
+    """
     if sys.platform != "linux":
         return True
+    if connection is None:
+        return False
     if connection not in _known:
         _known[connection] = _look_up(connection)
     return _known[connection]

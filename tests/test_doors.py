@@ -9,12 +9,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.hub import MANAGE, empty_database, environment
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.slow
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 SETPRIV = shutil.which("setpriv")
+AS_NOBODY = [SETPRIV, "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 # As Debian's own site with `proxy_pass` alone: no header is added, and the Host is 127.0.0.1.
 DEFAULT_PROXY = """
@@ -60,6 +62,29 @@ def test_a_program_of_this_account_is_let_in(hub):
     assert curl(f"{hub.address}api/tasks/submit", *body) == "201"
 
 
+@contextmanager
+def development_server(folder):
+    """`manage.py runserver` on a database of its own; gives its address."""
+    port = 18_744
+    with empty_database(folder) as database:
+        variables = environment(folder, DATABASE_URL=database)
+        subprocess.run([*MANAGE, "migrate", "--verbosity=0"], env=variables, check=True, timeout=120)
+        command = [*MANAGE, "runserver", "--noreload", str(port)]
+        with subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                wait_for(lambda: curl(f"http://127.0.0.1:{port}/livez") == "200")
+                yield f"http://127.0.0.1:{port}/"
+            finally:
+                process.terminate()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not SETPRIV, reason="only root can act as another account")
+def test_the_development_server_tells_accounts_apart_too(tmp_path):
+    with development_server(tmp_path) as address:
+        assert curl(f"{address}api/tasks/") == "200"
+        assert curl(f"{address}api/tasks/", before=AS_NOBODY) == "403"
+
+
 FORGED = [
     "Host: evil.example",
     "X-Forwarded-For: 127.0.0.1",
@@ -79,10 +104,9 @@ def test_forged_headers_foreign_hosts_and_forms_of_other_sites_are_refused(hub):
 
 @pytest.mark.skipif(os.geteuid() != 0 or not SETPRIV, reason="only root can act as another account")
 def test_another_account_of_the_machine_is_refused(hub):
-    nobody = [SETPRIV, "--reuid=65534", "--regid=65534", "--clear-groups"]
     for _ in range(5):
-        assert curl(f"{hub.address}api/tasks/", before=nobody) == "403"
-    assert curl(f"{hub.address}livez", before=nobody) == "200"
+        assert curl(f"{hub.address}api/tasks/", before=AS_NOBODY) == "403"
+    assert curl(f"{hub.address}livez", before=AS_NOBODY) == "200"
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not NGINX, reason="needs nginx, and root to start it as Debian does")

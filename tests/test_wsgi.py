@@ -33,10 +33,15 @@ def kept_connection(db: None) -> Iterator[None]:
     request_started.connect(close_old_connections)
 
 
-def answer_to(body: bytes, length: int, content_type: str) -> str:
+@pytest.fixture(autouse=True)
+def peer_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.peers.is_ours", lambda connection: connection is not None)
+
+
+def answer_to(body: bytes, length: int, content_type: str, *, shown: bool = True) -> str:
     """The status of a POST whose body was announced with this length."""
     statuses: list[str] = []
-    environ = {
+    environ: dict[str, object] = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/api/tasks/submit",
         "SERVER_NAME": "localhost",
@@ -48,8 +53,15 @@ def answer_to(body: bytes, length: int, content_type: str) -> str:
         "wsgi.url_scheme": "http",
         "wsgi.errors": io.StringIO(),
     }
+    if shown:
+        environ["gunicorn.socket"] = "ours"
     application(environ, lambda status, headers: statuses.append(status))
     return statuses[0]
+
+
+@pytest.mark.usefixtures("kept_connection")
+def test_a_server_that_does_not_show_its_connections_lets_nobody_in():
+    assert answer_to(b"{}", 2, "application/json", shown=False) == "403 Forbidden"
 
 
 FORM = b'--x\r\nContent-Disposition: form-data; name="task_type"\r\n\r\nNOOP\r\n--x--\r\n'
