@@ -360,7 +360,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "tasks.access.LocalAuthentication",
         "tasks.accounts.tokens.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "tasks.access.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": [
