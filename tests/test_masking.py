@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from tasks.masking import MASK, masked
+from tasks.masking import MASK, holds_mask, masked
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,51 @@ def test_a_password_within_an_address_is_masked():
     assert masked("see https://ann:hunter2@example.com/a?b") == f"see https://{MASK}@example.com/a?b"
 
 
-@pytest.mark.parametrize("harmless", [{"num_rows": 7}, {"password": ""}, {"token": None}, ["a", 1.5], "plain", None])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.com/a?x=1&access_token={}&y=2",
+        "https://example.com/a?api-key={}",
+        "it said 403 to https://example.com/?token={} at last",
+        "--password={}",
+        "SMTP_PASSWORD={} taskhub",
+        '{{"user": "ann", "password": "{}"}}',
+        "Authorization: Bearer {}",
+        "Cookie: {}",
+        "X-Api-Key: {}",
+        "it sent Bearer {}",
+        "smtp://ann:{}@mail.example.com:587",
+    ],
+)
+def test_a_secret_within_a_text_is_masked_and_nothing_else(text):
+    shown = masked(text.format("hunter2-s3cr3t"))
+    assert "hunter2" not in shown
+    assert MASK in shown
+    for kept in ("example.com", "&y=2", "at last", "ann", "taskhub"):
+        assert (kept in shown) == (kept in text) or "://ann:" in text
+
+
+def test_an_options_value_is_masked_also_as_the_next_argument():
+    arguments = ["import", "--api-token", "hunter2", "--verbose", "--token", "--dry-run", "file.csv"]
+    assert masked(arguments) == ["import", "--api-token", MASK, "--verbose", "--token", MASK, "file.csv"]
+
+
+def test_a_long_text_is_read_once():
+    began = time.process_time()
+    for text in ("a" * 1_000_000 + " token", "token" * 200_000, '"' * 1_000_000 + "token", "a://" * 250_000):
+        masked(text)
+    assert time.process_time() - began < 20
+
+
+def test_what_was_copied_from_a_page_is_known_by_its_mask():
+    assert holds_mask({"headers": [{"Authorization": MASK}]})
+    assert holds_mask(f"https://example.com/?token={MASK}")
+    assert not holds_mask({"headers": {"Accept": "*/*"}, "size": 7})
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [{"num_rows": 7}, {"password": ""}, {"token": None}, ["a", 1.5], "plain", None, "Reset your password: click here"],
+)
 def test_what_is_no_secret_stays_as_it_is(harmless):
     assert masked(harmless) == harmless

@@ -14,6 +14,7 @@ from rest_framework.exceptions import ValidationError
 from tasks import files, registry
 from tasks.context import Fail, TaskInterrupted
 from tasks.engine.outcome import Claimed, clean_text
+from tasks.masking import masked_text
 from tasks.models import Task
 from tasks.parameters import StoredFile
 
@@ -50,6 +51,10 @@ def _with_files(value: Any, by_id: dict[str, StoredFile]) -> Any:
 
 def sentence_for(error: BaseException, task_type: str) -> str:
     """What people read of an error."""
+    return masked_text(_sentence_for(error, task_type))
+
+
+def _sentence_for(error: BaseException, task_type: str) -> str:
     if isinstance(error, Fail):
         return words_of(error)
     if isinstance(error, registry.UnknownTaskType):
@@ -82,7 +87,7 @@ def trace_of(error: BaseException) -> str:
     if isinstance(error, Fail | TaskInterrupted | registry.UnknownTaskType):
         return ""
     with contextlib.suppress(Exception):
-        return "".join(traceback.format_exception(error, limit=-50))
+        return masked_text("".join(traceback.format_exception(error, limit=-50)))
     return ""
 
 

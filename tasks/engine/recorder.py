@@ -19,6 +19,7 @@ from tasks.engine.outcome import clean_text, storable
 from tasks.engine.run import Run
 from tasks.engine.slot import Slot
 from tasks.files import Content
+from tasks.masking import masked_text
 from tasks.models import TaskItem, TaskLogLine
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class WorkerRecorder:
 
     def add_lines(self, level: str, message: str) -> None:
         """Lines up to the caps; a last line says that there were more."""
-        for line in clean_text(message).splitlines() or [""]:
+        for line in clean_text(masked_text(message)).splitlines() or [""]:
             line = line[:LINE_CAP]
             self.lines += 1
             self.bytes += len(line) if line.isascii() else len(line.encode())

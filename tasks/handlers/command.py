@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import serializers
 
 from tasks.context import Fail, TaskContext
+from tasks.masking import masked
 from tasks.registry import task_type
 
 # Options of every management command that bring in code of one's own.
@@ -86,7 +87,7 @@ class Result(serializers.Serializer[Any]):
 
 
 def name_for(parameters: Mapping[str, Any]) -> str:
-    return " ".join([parameters["command"], *parameters["arguments"]])[:200]
+    return " ".join([parameters["command"], *masked(parameters["arguments"])])[:200]
 
 
 def summarize(result: Mapping[str, Any]) -> str:
@@ -120,7 +121,7 @@ def command(context: TaskContext, *, command: str, arguments: list[str], time_li
         raise Fail(failure(command, code, output.last_error), retry=True)
     return {
         "command": command,
-        "arguments": arguments,
+        "arguments": masked(arguments),
         "exit_code": code,
         "lines": output.lines,
         "seconds": round(time.monotonic() - started, 2),

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from tasks import registry
 from tasks.downloads import file_response
+from tasks.masking import MASK, masked
 from tasks.models import Status, Task, TaskAttempt, TaskFile
 from tasks.web.acts import visible_task
 from tasks.web.hub import hub_state
@@ -35,7 +36,6 @@ log = logging.getLogger("tasks.web")
 
 JSON_SHOWN = 200_000  # characters of a result shown as JSON; the API has it whole
 PLAIN = "tasks/results/_plain.html"
-MASKED = "••••••"
 
 
 @dataclass
@@ -121,14 +121,14 @@ class TaskPage:
     def _parameters(self) -> Iterator[Parameter]:
         fields = self.kind.serializer.fields if self.kind else {}
         files = {str(file.pk): file for file in self.inputs}
-        for name, value in self.task.parameters.items():
+        for name, value in masked(self.task.parameters).items():
             declared = fields.get(name)
             label = str(declared.label) if declared is not None and declared.label else name.replace("_", " ")
             if self.kind and name in self.kind.file_parameters:
                 ids = value if isinstance(value, list) else [value]
                 yield Parameter(label, "", files=tuple(files[str(key)] for key in ids if str(key) in files))
             elif declared is not None and (declared.write_only or declared.style.get("input_type") == "password"):
-                yield Parameter(label, MASKED)
+                yield Parameter(label, MASK)
             else:
                 text = as_text(value)
                 yield Parameter(label, text, is_long=len(text) > 80 or "\n" in text)

@@ -182,7 +182,7 @@ def unexpected(answer: Answer, expected: list[int]) -> str:
 def result_of(context: TaskContext, request: Request, answer: Answer, attempt: Attempts) -> dict[str, Any]:
     name = file_name(answer)
     return {
-        "url": answer.url,
+        "url": masked(answer.url),
         "method": request.method,
         "status": answer.status,
         "reason": answer.reason,
@@ -191,7 +191,7 @@ def result_of(context: TaskContext, request: Request, answer: Answer, attempt: A
         "seconds": attempt.seconds,
         "attempts": attempt.made,
         "address": answer.address,
-        "redirects": answer.redirects,
+        "redirects": masked(answer.redirects),
         "file": str(context.save_file(name, answer.path)) if answer.size else None,
         "file_name": name if answer.size else None,
     }

@@ -1,0 +1,64 @@
+"""What is secret in a task is on no page, in no answer and in no line of its log."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks import lifecycle, registry
+from tasks.masking import MASK
+from tasks.models import Task
+
+pytestmark = pytest.mark.django_db
+SECRET = "hunter2-s3cr3t"
+REQUEST = {
+    "url": f"https://example.com/a?access_token={SECRET}&page=2",
+    "headers": {"Authorization": f"Bearer {SECRET}", "X-Api-Key": SECRET},
+    "method": "POST",
+    "body": f'{{"user": "ann", "password": "{SECRET}"}}',
+}
+PLACES = [
+    "/tasks/{id}/",
+    "/tasks/new/HTTP_REQUEST/?from={id}",
+    "/api/tasks/{id}",
+    "/api/tasks/{id}?format=api",
+    "/api/tasks/{id}/attempts",
+    "/api/tasks/?format=api",
+    "/admin/tasks/task/{id}/change/",
+    "/",
+    "/audit/",
+    "/tasks/export.csv",
+]
+
+
+@pytest.fixture
+def request_task(client) -> Task:
+    client.get("/")
+    return lifecycle.submit("HTTP_REQUEST", REQUEST)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_secrets_of_a_request_are_nowhere_to_be_seen(client, request_task, place):
+    answer = client.get(place.format(id=request_task.pk))
+    assert answer.status_code == 200
+    assert SECRET not in answer.getvalue().decode()
+
+
+def test_its_handler_gets_them_all_the_same(request_task):
+    assert request_task.parameters["url"] == REQUEST["url"]
+    assert request_task.parameters["headers"] == REQUEST["headers"]
+
+
+def test_a_commands_secrets_are_not_in_its_name(settings):
+    settings.COMMANDS = ["import_orders"]
+    kind = registry.get("COMMAND")
+    arguments = ["--password", SECRET, f"--token={SECRET}", "orders.csv"]
+    name = kind.name_for({"command": "import_orders", "arguments": arguments})
+    assert name == f"import_orders --password {MASK} --token={MASK} orders.csv"
+
+
+def test_a_secret_that_was_left_masked_is_asked_for_again(client, request_task):
+    filled = {"url": f"https://example.com/?access_token={MASK}", "method": "GET"}
+    answer = client.post("/tasks/new/HTTP_REQUEST/", filled)
+    assert answer.status_code == 422
+    assert "shown to nobody" in answer.content.decode()
+    assert Task.objects.count() == 1
