@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 class HubAdminSite(AdminSite):
     site_header = site_title = gettext_lazy("TaskHub admin")
     index_title = gettext_lazy("Behind the pages")
+    index_template = "admin/hub_index.html"
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Leave out django-q2: its Schedule takes any function by its name, and whoever may edit one runs anything."""

@@ -134,6 +134,17 @@ QUALIFIERS: dict[str, Callable[[str, Any], Q]] = {
 SCANNED = {"error", "worker", "id", "queue"}
 
 
+def whole_id(search: Search, tasks: QuerySet[Task]) -> uuid.UUID | None:
+    """The task that was asked for by its whole id and nothing else, however old it is."""
+    texts = [*search.texts, *(text for key, text in search.qualifiers if key == "id")]
+    if len(texts) != 1 or len(search.texts) + len(search.qualifiers) != 1:
+        return None
+    try:
+        return tasks.order_by().values_list("pk", flat=True).filter(pk=uuid.UUID(texts[0].lstrip("#"))).first()
+    except ValueError:
+        return None
+
+
 def by_text(text: str, since: uuid.UUID | None) -> Q:
     """Text in the name, the error, a file's name or the id's tail."""
     files = TaskFile.objects.filter(name__icontains=text)
@@ -196,6 +207,8 @@ class TaskFilter(django_filters.FilterSet):
 
     def filter_q(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
         search = parse(value)
+        if known := whole_id(search, tasks):
+            return tasks.filter(pk=known)
         self.hints += [
             _("“%(word)s:” is no qualifier; it is searched as text. Known: %(known)s.")
             % {"word": word, "known": ", ".join(QUALIFIERS)}

@@ -124,3 +124,60 @@ def test_a_list_counts_no_further_than_one_may_page(django_assert_num_queries, m
     with django_assert_num_queries(1) as queries:
         assert CappedPaginator(Task.objects.order_by("-id"), 50).count == 0
     assert "LIMIT 10000" in queries[0]["sql"]
+
+
+@pytest.mark.parametrize(
+    ("model", "query", "count"),
+    [
+        ("taskattempt", "outcome__exact=failed", 1),
+        ("taskattempt", "outcome__exact=lost", 0),
+        ("tasklogline", "level__exact=info", 1),
+        ("taskitem", "state__exact=done", 0),
+        ("taskfile", "kind__exact=output", 1),
+        ("task", "queue=default", 1),
+    ],
+)
+def test_a_filter_without_an_index_looks_among_the_newest_rows(client, whole_task, monkeypatch, model, query, count):
+    def found():
+        return client.get(f"/admin/tasks/{model}/?{query}").context["cl"].result_count
+
+    assert found() == count
+    monkeypatch.setattr("tasks.admin.REACH", 1)
+    assert found() == count  # the newest row is this one
+
+
+def test_a_filter_looks_at_all_that_a_search_has_found(client, whole_task, make_task, monkeypatch):
+    TaskAttempt.objects.create(task=make_task(), outcome="lost")
+    monkeypatch.setattr("tasks.admin.REACH", 1)
+    for query, count in (("", 0), (f"&q={whole_task.pk}", 1)):
+        page = client.get(f"/admin/tasks/taskattempt/?outcome__exact=failed{query}")
+        assert page.context["cl"].result_count == count
+
+
+def test_the_audit_is_searched_by_the_id_of_a_task_and_by_who_it_was(client, make_task, owner):
+    failed = make_task(status="FAILED")
+    act(client, "cancel", [make_task()])
+    act(client, "delete_ended", [failed])
+
+    def found(words):
+        return client.get("/admin/admin/logentry/", {"q": words}).context["cl"].result_count
+
+    known = ("", str(failed.pk), failed.pk.hex, "local", "owner", "nonsense")
+    assert [found(words) for words in known] == [2, 1, 1, 2, 0, 0]
+
+
+def test_an_old_task_is_found_by_its_whole_id(client, make_task, monkeypatch):
+    old = make_task()
+    for _ in range(3):
+        make_task()
+    monkeypatch.setattr("tasks.filters.REACH", 1)
+    for words in (str(old.pk), old.pk.hex, f"id:{old.pk}"):
+        assert client.get("/admin/tasks/task/", {"q": words}).context["cl"].result_count == 1
+        assert [task["id"] for task in client.get("/api/tasks/", {"q": words}).json()] == [str(old.pk)]
+
+
+def test_the_front_page_does_not_sort_all_that_a_person_has_done(client, django_assert_max_num_queries):
+    client.get("/admin/")
+    with django_assert_max_num_queries(1) as queries:
+        assert client.get("/admin/").status_code == 200
+    assert not [query for query in queries if "django_admin_log" in query["sql"]]
