@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -32,6 +31,8 @@ from tasks.lifecycle import find
 from tasks.models import TaskFile, TaskItem
 
 PAGE, LARGEST_PAGE = 1000, 10_000
+# Of a file: "a binary string" would be wrong of one that is JSON.
+CONTENT = {"description": "Any bytes, as the file has them."}
 
 
 class LogView(APIView):
@@ -123,8 +124,8 @@ class FileView(APIView):
     """A file's content, as a download; `Range` asks for a part."""
 
     @documented(
-        ((200, "*/*"), OpenApiTypes.BINARY),
-        ((206, "*/*"), OpenApiTypes.BINARY),
+        ((200, "*/*"), CONTENT),
+        ((206, "*/*"), CONTENT),
         refused=[404],
         empty=[416],
         parameters=[FILE_ID, RANGE],
