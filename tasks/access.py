@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.models import User
-from django.core.exceptions import DisallowedHost, PermissionDenied
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -19,6 +19,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.authentication import SessionAuthentication as PlainSessionAuthentication
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from tasks import peers
@@ -155,22 +156,31 @@ class LocalAuthentication(BaseAuthentication):
         return "Token"
 
 
-class Unread:
-    """A request for a check that is not to read its body."""
+class WithToken:
+    """A request for the CSRF check: it finds the token in a header, else among a form's fields.
 
-    POST: ClassVar[dict[str, str]] = {}
+    With a header the body is not read: that is for its parser, and need not be a form whatever it is called.
+    """
 
-    def __init__(self, request: HttpRequest) -> None:
+    def __init__(self, request: Request) -> None:
         self._request = request
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._request, name)
+        return getattr(self._request._request, name)
+
+    @property
+    def POST(self) -> Mapping[str, Any]:  # noqa: N802 - Django's name
+        if settings.CSRF_HEADER_NAME in self.META:
+            return {}
+        try:
+            fields = self._request.POST
+        except (APIException, SuspiciousOperation):
+            return {}
+        return fields if isinstance(fields, Mapping) else {}
 
 
 class SessionAuthentication(PlainSessionAuthentication):
     """For the API in login mode: who has signed in on the pages."""
 
     def enforce_csrf(self, request: Request) -> None:
-        # The token comes by header alone, as scripts send it. To look for it in the body would read that as a form,
-        # which it need not be whatever it is called, and before it is known whether the operation takes one.
-        super().enforce_csrf(Unread(request._request))  # type: ignore[arg-type]
+        super().enforce_csrf(WithToken(request))  # type: ignore[arg-type]
