@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,6 +14,7 @@ EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - rows have no zone
 BINS = 24
 OUTLIER_RANGES = 3  # further from the middle half than so many times its width
 LONGEST_VALUE = 100
+MOST_WHOLE = 2**62
 NUMERIC = frozenset({"integer", "number"})
 
 # How a value of each kind becomes a number; text has none.
@@ -93,24 +96,42 @@ class Scale:
     least: float
     most: float
 
-    def bin_of(self, axis: str) -> str:
-        """The number of a value's bin, in SQL; -1 is below all bins, `bins` above."""
-        number = f"floor(({axis} - ({self.low!r})) / {self.step!r})"
-        if self.low <= self.least and self.most <= self.low + self.bins * self.step:
-            return f"CAST({number} AS INTEGER)"
-        return f"CASE WHEN {axis} IS NOT NULL THEN CAST(least(greatest({number}, -1), {self.bins}) AS INTEGER) END"
+    def histogram(self, axis: str, fenced: Sequence[float] = ()) -> str:
+        """How many values there are up to each edge and with it, from the edge before on, as a map in SQL.
 
-    def counts(self, found: dict[int, int]) -> list[int]:
+        Edges are those of the bins and, of an axis with outliers, the two fences.
+        """
+        edges = sorted({*self._ends, *self._fence_ends(fenced)})
+        if axis.startswith("CAST"):
+            edges = [float(edge) for edge in edges]
+        return f"histogram({axis}, {edges})"
+
+    @property
+    def _ends(self) -> list[float]:
+        """The last value below each bin, and the last of the last one: a value on an edge is in the bin that begins."""
+        return [_last_below(self.low + number * self.step) for number in range(self.bins + 1)]
+
+    def _fence_ends(self, fenced: Sequence[float]) -> list[float]:
+        if not fenced or max(map(abs, fenced)) > MOST_WHOLE:
+            return []
+        low, high = fenced
+        if isinstance(self.low, int):
+            return [math.ceil(low) - 1, math.floor(high)]
+        return [_last_below(low), high]
+
+    def counts(self, found: Mapping[Any, int]) -> list[int]:
         """How many values are in each bin, those outside in the nearest."""
-        counts = [0] * self.bins
-        for number, count in found.items():
-            counts[min(max(number, 0), self.bins - 1)] += count
+        ends, counts = self._ends, [0] * self.bins
+        for end, count in found.items():
+            counts[min(max(bisect_left(ends, end) - 1, 0), self.bins - 1)] += count
         return counts
 
-    def outside(self, found: dict[int, int]) -> int:
-        """How many values lie outside the bins. The very end of the last one belongs to it."""
-        above = 0 if self.most <= self.low + self.bins * self.step else found.get(self.bins, 0)
-        return found.get(-1, 0) + above
+    def outside(self, found: Mapping[Any, int], fenced: Sequence[float] = ()) -> int:
+        """How many values lie outside the fences, or else the bins. The very end of the last one belongs to it."""
+        if fence_ends := self._fence_ends(fenced):
+            return sum(count for end, count in found.items() if end <= fence_ends[0] or end > fence_ends[1])
+        ends, inside = self._ends, self.most <= self.low + self.bins * self.step
+        return sum(count for end, count in found.items() if end <= ends[0] or (end > ends[-1] and not inside))
 
     def bounds(self, number: int) -> tuple[float, float]:
         start = self.least if number == 0 else self.low + number * self.step
@@ -130,6 +151,10 @@ def scale_of(kind: str, least: float, most: float, q25: float, q75: float) -> Sc
         step = max(unit, math.ceil((high - low + unit) / unit / BINS) * unit)
         return Scale(low, step, max(1, min(BINS, math.ceil((high - low + unit) / step))), least, most)
     return Scale(low, (high - low) / BINS, BINS, least, most)
+
+
+def _last_below(edge: float) -> float:
+    return edge - 1 if isinstance(edge, int) else math.nextafter(edge, -math.inf)
 
 
 def fences(q25: float, q75: float) -> tuple[float, float]:

@@ -8,9 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from tasks.handlers.data_processing.delimited import MOST_REJECTS
-from tasks.handlers.data_processing.loading import Rows, Unreadable
+from tasks.handlers.data_processing.loading import Rows
 from tasks.handlers.data_processing.profile import ColumnProfile
 from tasks.handlers.data_processing.source import Source
+from tasks.handlers.data_processing.unreadable import Unreadable
 
 OFTEN_EMPTY = 0.2
 MOST_OF_A_KIND = 25

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tasks.handlers.data_processing.axes import plain
 from tasks.handlers.data_processing.database import quoted
@@ -21,12 +22,22 @@ def find_few(profiles: Sequence[ColumnProfile], table: Table) -> None:
     """Of columns with few different values: all of them, counted at once."""
     few = [profile for profile in profiles if 0 < profile.distinct <= FEW_VALUES]
     for profile, counts in zip(few, table.select(few, [f"histogram({profile.key})" for profile in few]), strict=True):
-        common = sorted(counts.items(), key=lambda item: -item[1])[:TOP]
-        profile.facts["top"] = [{"value": plain(value), "count": count} for value, count in common]
-        if profile.kind == "text":
-            lengths = [len(value) for value in counts]
-            profile.facts |= {"min": plain(min(counts)), "max": plain(max(counts))}
-            profile.facts |= {"shortest": min(lengths), "longest": max(lengths)}
+        take_all(profile, counts)
+
+
+def take_all(profile: ColumnProfile, counts: Mapping[Any, int]) -> None:
+    """How often each value of a column occurs."""
+    profile.facts |= top_of(counts, exact=True)
+    if counts and profile.column.kind == "text":
+        lengths = [len(value) for value in counts]
+        profile.facts |= {"min": plain(min(counts)), "max": plain(max(counts))}
+        profile.facts |= {"shortest": min(lengths), "longest": max(lengths)}
+
+
+def top_of(counts: Mapping[Any, int], *, exact: bool) -> dict[str, Any]:
+    """The commonest ones. `exact`: no other value is as common."""
+    common = sorted(counts.items(), key=lambda item: -item[1])[:TOP]
+    return {"top": [{"value": plain(value), "count": count} for value, count in common], "top_is_exact": exact}
 
 
 def find_many(profiles: Sequence[ColumnProfile], table: Table) -> None:
@@ -38,15 +49,22 @@ def find_many(profiles: Sequence[ColumnProfile], table: Table) -> None:
     for done, profile in enumerate(counted):
         table.database.progress.part(done, len(counted))
         found = _commonest(profile, table)
-        profile.facts["top"] = [{"value": plain(value), "count": count} for value, count in found if count > 1]
+        profile.facts |= top_of({value: n for value, n in found if n > 1}, exact=profile.distinct <= MANY_VALUES)
 
 
 def _bounds(profiles: Sequence[ColumnProfile], table: Table) -> None:
-    names = ("min", "max", "shortest", "longest")
-    asked = ("min({})", "max({})", "min(length({}))", "max(length({}))")
-    found = iter(table.select(profiles, [one.format(profile.key) for profile in profiles for one in asked]))
+    found = iter(table.select(profiles, [asked for profile in profiles for asked in extremes_asked(profile)]))
     for profile in profiles:
-        profile.facts |= {name: plain(next(found)) for name in names}
+        take_extremes(profile, found)
+
+
+def extremes_asked(profile: ColumnProfile) -> list[str]:
+    key = profile.key
+    return [f"min({key})", f"max({key})", f"min(length({key}))", f"max(length({key}))"]
+
+
+def take_extremes(profile: ColumnProfile, found: Iterator[Any]) -> None:
+    profile.facts |= {name: plain(next(found)) for name in ("min", "max", "shortest", "longest")}
 
 
 def _commonest(profile: ColumnProfile, table: Table) -> list[tuple[str, int]]:

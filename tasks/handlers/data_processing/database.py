@@ -90,6 +90,8 @@ class Database:
         paths = ", ".join(quoted(path) for path in files)
         for statement in (
             "SET TimeZone = 'UTC'",
+            # It would keep a copy of all rows for each sort of aggregate beside a count of different values.
+            "SET disabled_optimizers = 'distinct_aggregate_rewrite'",
             "SET enable_progress_bar = true",  # counts; printing is off
             "SET enable_progress_bar_print = false",
             f"SET allowed_directories = [{quoted(f'{folder}/')}]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -13,7 +14,7 @@ from tasks.handlers.data_processing.database import quoted
 from tasks.handlers.data_processing.dialect import NAMES_OF_SEPARATORS, Dialect, column_names, dialect_of
 from tasks.handlers.data_processing.progress import Progress
 from tasks.handlers.data_processing.sampling import write_sample
-from tasks.handlers.data_processing.source import MISSING_LIST, Source
+from tasks.handlers.data_processing.source import MISSING_LIST, Source, word_list
 from tasks.handlers.data_processing.unpacking import PlainFile, Rewriter, encoding_of, needs_rewriting
 
 LONGEST_LINE = 2_000_000  # bytes, DuckDB's own limit
@@ -77,6 +78,11 @@ def relation(path: Path, dialect: Dialect, *, sample: bool = False) -> str:
         limits = f"rejects_limit = {MOST_REJECTS}, rejects_line_size_limit = {LONGEST_REJECT}"
         options += ["store_rejects = true", limits]
     return f"read_csv({', '.join(options)})"
+
+
+def with_missing(relation: str, words: Iterable[str]) -> str:
+    """The same rows, with fewer words for a missing value: DuckDB compares each value with each, which takes time."""
+    return relation.replace(f"nullstr = {MISSING_LIST}", f"nullstr = {word_list(words)}")
 
 
 def _refuse_long_end(plain: PlainFile) -> None:

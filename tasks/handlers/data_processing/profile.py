@@ -51,6 +51,8 @@ class Table:
         self.database = database
         self.exact = rows.count <= EXACT_ROWS
         self.every = 1 if self.exact else -(-rows.count // EXACT_ROWS)
+        if not self.exact:
+            rows.sampled = -(-rows.count // self.every)
 
     def select(self, batch: Sequence[ColumnProfile], asked: Sequence[str], where: str = "true") -> tuple[Any, ...]:
         """The answers to what is asked of these columns; none for no question."""
@@ -61,7 +63,7 @@ class Table:
 
     def select_some(self, batch: Sequence[ColumnProfile], asked: Sequence[str]) -> tuple[Any, ...]:
         """As `select`, in a big file of every n-th row."""
-        return self.select(batch, asked, f"file_row_number % {self.every} = 0")
+        return self.select(batch, asked, "true" if self.exact else f"file_row_number % {self.every} = 0")
 
     def profiles(self) -> list[ColumnProfile]:
         types = {row[0]: row[1] for row in self.database.run(f"DESCRIBE (FROM {self.rows.table})")}

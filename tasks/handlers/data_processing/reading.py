@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.utils.translation import gettext as _
 
 from tasks.context import Fail
-from tasks.handlers.data_processing.database import Database
+from tasks.handlers.data_processing.database import Database, OutOfMemory
 from tasks.handlers.data_processing.delimited import delimited_source, plain_text, relation
 from tasks.handlers.data_processing.dialect import Dialect
 from tasks.handlers.data_processing.guessing import columns_of
 from tasks.handlers.data_processing.json_objects import FORMS, json_source
 from tasks.handlers.data_processing.loading import COLUMNS_IN_FILE, Rows, load
 from tasks.handlers.data_processing.mending import Mender
+from tasks.handlers.data_processing.one_pass import is_worth_it, read_once
 from tasks.handlers.data_processing.parquet import damaged, parquet_source
 from tasks.handlers.data_processing.rejects import has_broken_quotes, has_broken_text, rejects_of, set_aside
 from tasks.handlers.data_processing.source import Source
@@ -88,6 +90,9 @@ class Reader:
         if source.width > COLUMNS_IN_FILE:
             self.database.go_slowly()
         columns = columns_of(source, self.database)
+        if is_worth_it(source) and not self.options.in_order:
+            with suppress(OutOfMemory):
+                return read_once(source, columns, self.database, self.folder)
         return load(source, columns, self.database, self.folder, in_order=self.options.in_order)
 
     def _read_cured(self, source: Source) -> tuple[Source, Rows]:

@@ -27,8 +27,7 @@ def correlations(rows: Rows, profiles: Sequence[ColumnProfile], database: Databa
         return []
     every = -(-rows.count // COMPARED_ROWS)
     asked = ", ".join(f"corr({a.axis}, {b.axis})" for a, b in pairs)
-    table = rows.table_of([profile.column for profile in compared])
-    found = database.one(f"SELECT {asked} FROM {table} WHERE file_row_number % {every} = 0")
+    found = database.one(f"SELECT {asked} FROM {rows.some_of([profile.column for profile in compared], every)}")
     known = [(a, b, round(r, 4)) for (a, b), r in zip(pairs, map(plain, found), strict=True) if r is not None]
     strong = sorted((one for one in known if abs(one[2]) >= WEAKEST), key=lambda one: -abs(one[2]))
     return [{"a": a.column.name, "b": b.column.name, "r": r} for a, b, r in strong[:STRONGEST]]
@@ -36,6 +35,8 @@ def correlations(rows: Rows, profiles: Sequence[ColumnProfile], database: Databa
 
 def repeated_rows(rows: Rows, profiles: Sequence[ColumnProfile], database: Database) -> int:
     """How many rows are equal to an earlier one."""
+    if rows.repeated is not None:
+        return rows.repeated
     if _has_key(rows, profiles, database):
         return 0
     (count,) = database.one(f"SELECT count(*) - count(DISTINCT {row_hash(rows)}) FROM {rows.table}")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.handlers.data_processing.axes import NUMERIC, plain
+from tasks.handlers.data_processing.casting import typed
 from tasks.handlers.data_processing.caveats import warnings_of
 from tasks.handlers.data_processing.commonest import find_few, find_many
 from tasks.handlers.data_processing.database import Database
 from tasks.handlers.data_processing.lines import lines_of
-from tasks.handlers.data_processing.loading import Rows, typed
+from tasks.handlers.data_processing.loading import Rows
 from tasks.handlers.data_processing.profile import ColumnProfile, Table, count
 from tasks.handlers.data_processing.relations import correlations, repeated_rows
 from tasks.handlers.data_processing.source import Source
@@ -23,7 +24,22 @@ MOST_CELLS = 5000
 COLUMNS_IN_FULL = 200
 IN_FULL_ONLY = {"top": None, "histogram": None}
 NOT_APPLICABLE = dict.fromkeys(
-    ["min", "max", "mean", "std", "q25", "q50", "q75", "sum", "outliers", "shortest", "longest", "top", "histogram"]
+    [
+        "min",
+        "max",
+        "mean",
+        "std",
+        "q25",
+        "q50",
+        "q75",
+        "sum",
+        "outliers",
+        "shortest",
+        "longest",
+        "top",
+        "top_is_exact",
+        "histogram",
+    ]
 )
 
 
@@ -41,7 +57,7 @@ class Findings:
 
 
 def findings_of(source: Source, rows: Rows, database: Database) -> Findings:
-    profiles = _profiles(Table(rows, database))
+    profiles = rows.profiles or _profiles(Table(rows, database))
     related = correlations(rows, profiles, database)
     repeated = repeated_rows(rows, profiles, database)
     lines = lines_of([unreadable.row for unreadable in rows.unreadable.values()], source, rows, database)
@@ -102,6 +118,7 @@ def profile_of(found: Findings) -> dict[str, Any]:
         "rows": found.rows.count,
         "empty_cells": empty,
         "empty_share": round(empty / cells, 6) if cells else 0,
+        "sampled_rows": found.rows.sampled or None,
         "repeated_rows": found.repeated,
         "lines_set_aside": len(found.source.set_aside),
         "warnings": found.warnings,

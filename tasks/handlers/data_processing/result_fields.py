@@ -51,6 +51,9 @@ class Column(serializers.Serializer[Any]):
     shortest = serializers.IntegerField(allow_null=True, help_text=_("In letters."))
     longest = serializers.IntegerField(allow_null=True, help_text=_("In letters."))
     top = CommonValue(many=True, allow_null=True, help_text=_("The commonest values."))
+    top_is_exact = serializers.BooleanField(
+        allow_null=True, help_text=_("False: which values are the commonest was judged by a sample.")
+    )
     histogram = Bin(many=True, allow_null=True)
 
 
@@ -81,6 +84,12 @@ class Result(serializers.Serializer[Any]):
     rows = serializers.IntegerField()
     empty_cells = serializers.IntegerField()
     empty_share = serializers.FloatField()
+    sampled_rows = serializers.IntegerField(
+        allow_null=True,
+        help_text=_(
+            "Of a big file: quartiles, correlations and the edges of histograms come from a sample of up to so many rows. Else null."
+        ),
+    )
     repeated_rows = serializers.IntegerField()
     lines_set_aside = serializers.IntegerField()
     warnings = serializers.ListField(child=serializers.CharField())

@@ -10,7 +10,7 @@ SLICE = 64 * 1024
 SLICES = 16
 
 
-def write_sample(path: Path, target: Path) -> None:
+def write_sample(path: Path, target: Path, slices: int = SLICES) -> None:
     """Whole lines only. A value that goes over several lines may lose its beginning: the types' reading bears that."""
     size = path.stat().st_size
     with path.open("rb") as source, target.open("wb") as out:
@@ -18,7 +18,7 @@ def write_sample(path: Path, target: Path) -> None:
         rest = size - BEGINNING
         if rest <= 0:
             return
-        step = max(SLICE, rest // SLICES)
+        step = max(SLICE, rest // slices)
         for start in range(BEGINNING, size, step):
             _copy_lines(source, out, start, SLICE)
 

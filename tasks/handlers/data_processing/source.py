@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +14,13 @@ from tasks.handlers.data_processing.dialect import Dialect
 MISSING = ["", "NA", "N/A", "n/a", "na", "null", "NULL", "Null", "NaN", "nan", "NAN", "#N/A", "-"]
 
 
+def word_list(words: Iterable[str]) -> str:
+    return f"[{', '.join(quoted(word) for word in words)}]"
+
+
 # DuckDB would make a join of each IN over so many values: a list it compares in place.
-MISSING_LIST = f"[{', '.join(quoted(word) for word in MISSING)}]"
+MISSING_LIST = word_list(MISSING)
+LONGEST_MISSING = max(map(len, MISSING))
 
 
 @dataclass

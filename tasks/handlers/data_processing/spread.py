@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tasks.handlers.data_processing.axes import NUMERIC, number_of, plain, scale_of, value_of
 from tasks.handlers.data_processing.profile import ColumnProfile, Table
@@ -19,19 +20,23 @@ def measure(profiles: Sequence[ColumnProfile], table: Table) -> None:
 
 
 def _bounds(profiles: Sequence[ColumnProfile], table: Table) -> None:
-    found = iter(table.select(profiles, [asked for profile in profiles for asked in _bounds_asked(profile)]))
+    found = iter(table.select(profiles, [asked for profile in profiles for asked in bounds_asked(profile)]))
     for profile in profiles:
-        facts, kind = profile.facts, profile.kind
-        facts["min"], facts["max"], mean = plain(next(found)), plain(next(found)), next(found)
-        facts["mean"] = value_of("number" if kind in {"integer", "boolean"} else kind, mean)
-        if kind in MEASURED:
-            facts["std"], facts["sum"] = plain(next(found)), plain(next(found))
+        take_bounds(profile, found)
 
 
-def _bounds_asked(profile: ColumnProfile) -> list[str]:
+def bounds_asked(profile: ColumnProfile) -> list[str]:
     key, axis = profile.key, profile.axis
     asked = [f"min({key})", f"max({key})", f"avg({axis})"]
-    return [*asked, f"stddev_samp({axis})", f"sum({axis})"] if profile.kind in MEASURED else asked
+    return [*asked, f"stddev_samp({axis})", f"sum({axis})"] if profile.column.kind in MEASURED else asked
+
+
+def take_bounds(profile: ColumnProfile, found: Iterator[Any]) -> None:
+    facts, kind = profile.facts, profile.column.kind
+    facts["min"], facts["max"], mean = plain(next(found)), plain(next(found)), next(found)
+    facts["mean"] = value_of("number" if kind in {"integer", "boolean"} else kind, mean)
+    if kind in MEASURED:
+        facts["std"], facts["sum"] = plain(next(found)), plain(next(found))
 
 
 def _quartiles(profiles: Sequence[ColumnProfile], table: Table) -> None:
@@ -49,12 +54,14 @@ def _histograms(profiles: Sequence[ColumnProfile], table: Table) -> None:
         if least is not None and most is not None and profile.quartiles:
             profile.scale = scale_of(profile.kind, least, most, profile.quartiles[0], profile.quartiles[2])
     drawn = [profile for profile in profiles if profile.scale]
-    found = table.select(drawn, [f"histogram({p.scale.bin_of(str(p.axis))})" for p in drawn if p.scale])
+    found = table.select(drawn, [p.scale.histogram(str(p.axis)) for p in drawn if p.scale])
     for profile, counts in zip(drawn, found, strict=True):
-        _take_histogram(profile, counts)
+        take_histogram(profile, counts)
+        if profile.kind in MEASURED and profile.scale:
+            profile.facts["outliers"] = profile.scale.outside(counts)
 
 
-def _take_histogram(profile: ColumnProfile, found: dict[int, int]) -> None:
+def take_histogram(profile: ColumnProfile, found: Mapping[Any, int]) -> None:
     scale, kind = profile.scale, profile.kind
     assert scale
     bounds = [scale.bounds(number) for number in range(scale.bins)]
@@ -62,5 +69,3 @@ def _take_histogram(profile: ColumnProfile, found: dict[int, int]) -> None:
         {"from": value_of(kind, start), "to": value_of(kind, end), "count": count}
         for (start, end), count in zip(bounds, scale.counts(found), strict=True)
     ]
-    if kind in MEASURED:
-        profile.facts["outliers"] = scale.outside(found)
