@@ -71,13 +71,23 @@ def _guess(columns: list[Column], database: Database) -> None:
     counts = counts_of([_count_values(column) for column in columns], "sample", database)
     for column, count in zip(columns, counts, strict=True):
         column.values_in_sample = count
-    tries = [(column, reading) for column, values in zip(columns, seen, strict=True) for reading in _plausible(values)]
-    fits = counts_of([count_fitting(reading, column.key) for column, reading in tries], "sample", database)
-    hits = counts_of([_count_hits(reading, column.key) for column, reading in tries], "sample", database)
-    for (column, reading), fit, hit in zip(tries, fits, hits, strict=True):
-        if column.reading is TEXT and hit and fit >= max(1, reading.least * column.values_in_sample):
-            column.reading = reading
+    plausible = {column.index: _plausible(values) for column, values in zip(columns, seen, strict=True)}
+    undecided = [column for column in columns if plausible[column.index]]
+    while undecided:
+        _try([(column, plausible[column.index].pop(0)) for column in undecided], database)
+        undecided = [column for column in undecided if column.reading is TEXT and plausible[column.index]]
     _find_padding([column for column in columns if column.reading is TEXT], database)
+
+
+def _try(tries: Sequence[tuple[Column, Reading]], database: Database) -> None:
+    """Give each column this reading if it fits."""
+    fits = counts_of([count_fitting(reading, column.key) for column, reading in tries], "sample", database)
+    asked = [(column, reading) for column, reading in tries if reading.also]
+    hits = counts_of([_count_hits(reading, column.key) for column, reading in asked], "sample", database)
+    unlikely = {column.index for (column, _reading), hit in zip(asked, hits, strict=True) if not hit}
+    for (column, reading), fit in zip(tries, fits, strict=True):
+        if fit >= max(1, reading.least * column.values_in_sample) and column.index not in unlikely:
+            column.reading = reading
 
 
 def _plausible(values: Sequence[str] | None) -> list[Reading]:
@@ -90,7 +100,7 @@ def _count_values(column: Column) -> str:
 
 
 def _count_hits(reading: Reading, key: str) -> str:
-    return f"count(*) FILTER (regexp_full_match({key}, {quoted(reading.also)}))" if reading.also else "1"
+    return f"count(*) FILTER (regexp_full_match({key}, {quoted(reading.also)}))"
 
 
 def _find_padding(columns: list[Column], database: Database) -> None:
