@@ -13,10 +13,10 @@ from django.conf import settings
 
 from tasks.handlers.image_processing.formats import READABLE
 
-# Threads a worker spends on one image: several workers share the machine.
-THREADS = 2
+# Several workers share the machine; and each thread, of the encoders too, holds its part of the image.
+THREADS = 1
 # Of glibc's malloc.h.
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 
 @cache
@@ -50,4 +50,5 @@ def _spare_memory() -> None:
     with contextlib.suppress(AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_ARENA_MAX, 1)
-        mallopt(M_MMAP_THRESHOLD, 128 * 1024)
+        mallopt(M_MMAP_THRESHOLD, 32 * 1024)
+        mallopt(M_TRIM_THRESHOLD, 64 * 1024)

@@ -23,7 +23,8 @@ ALWAYS: dict[str, dict[str, Any]] = {
     "JPEG": {"optimize_coding": True},
     "PNG": {"compression": 6},
     "WEBP": {"effort": 4},
-    "AVIF": {"compression": "av1", "effort": 3},
+    # A step more takes a third more time and saves 4 % of the bytes.
+    "AVIF": {"compression": "av1", "effort": 2},
 }
 
 
