@@ -6,6 +6,7 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
+from tasks.handlers.data_processing import one_pass
 from tasks.testing import run_handler
 from tests.handlers.tables import profiled
 
@@ -22,6 +23,16 @@ def test_the_page_shows_a_card_a_column_the_warnings_and_the_first_rows():
     assert html.count('class="top"') == 3
     assert "values that are not numbers" in html
     assert html.count('<th scope="row" class="num">') == 100
+
+
+def test_the_page_says_what_comes_from_a_sample(monkeypatch):
+    content = "n,t\n" + "".join(f"{number},text {number % 900}\n" for number in range(2000))
+    said = ("come from a sample of up to 2,000 rows", "The commonest in a sample, counted in every row.")
+    whole = page(profiled(content, clean_copy=False))
+    monkeypatch.setattr(one_pass, "BIG_FILE", 0)
+    sampled = page(profiled(content, clean_copy=False))
+    assert [text in sampled for text in said] == [True, True]
+    assert [text in whole for text in said] == [False, False]
 
 
 def test_drawings_are_made_of_whole_numbers_within_their_frame():

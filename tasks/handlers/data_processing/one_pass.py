@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.handlers.data_processing.casting import typed
-from tasks.handlers.data_processing.database import Database
+from tasks.handlers.data_processing.database import Database, OutOfMemory
 from tasks.handlers.data_processing.delimited import relation, with_missing
 from tasks.handlers.data_processing.guessing import Column
 from tasks.handlers.data_processing.loading import Rows
@@ -38,10 +38,17 @@ def is_worth_it(source: Source) -> bool:
 
 
 def read_once(source: Source, columns: list[Column], database: Database, folder: Path) -> Rows:
-    """The rows, profiled; once more where the whole file shows that the sample has misled about a column's kind."""
-    rows = _read_checked(source, columns, database, folder)
-    if rows.unreadable and reconsider(columns, rows.unreadable, database):
+    """The rows, profiled; once more where the whole file shows that the sample has misled about a column's kind.
+
+    Raises OutOfMemory where one statement is too much; the rows can then be written out all the same.
+    """
+    try:
         rows = _read_checked(source, columns, database, folder)
+        if rows.unreadable and reconsider(columns, rows.unreadable, database):
+            rows = _read_checked(source, columns, database, folder)
+    except OutOfMemory:
+        database.run(f"DROP TABLE IF EXISTS {SAMPLE}")  # what comes in its place needs the room
+        raise
     return rows
 
 

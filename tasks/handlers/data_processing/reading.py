@@ -91,7 +91,7 @@ class Reader:
             self.database.go_slowly()
         columns = columns_of(source, self.database)
         if is_worth_it(source) and not self.options.in_order:
-            with suppress(OutOfMemory):
+            with suppress(OutOfMemory):  # it takes less to write the rows out and to ask for one thing after the other
                 return read_once(source, columns, self.database, self.folder)
         return load(source, columns, self.database, self.folder, in_order=self.options.in_order)
 
