@@ -118,7 +118,8 @@ class Question:
             if not others:
                 profile.distinct, profile.distinct_is_exact = len(counts), True
             if others:
-                profile.facts |= top_of(counts, exact=others < min(sorted(counts.values())[-TOP:], default=0))
+                rarest = ([0] * TOP + sorted(counts.values()))[-TOP]
+                profile.facts |= top_of(counts, exact=others < rarest)
             else:
                 take_all(profile, counts)
 
