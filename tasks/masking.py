@@ -17,7 +17,7 @@ IN_TEXT = [
         rf"(?<![\w.-])[\w.-]{{0,40}}?{WORDS}[\w.-]{{0,40}}=([^\s&#\"'•]+)",  # in a query, an option, an environment
         rf"\"[^\"\n]{{0,40}}?{WORDS}[^\"\n]{{0,40}}\"\s?:\s?\"((?:[^\"\\]|\\.)+)",  # in JSON
         r"(?<![\w-])(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{0,40}(?:token|key|secret)):\s?([^\r\n\"']+)",
-        r"(?<![\w-])(?:bearer|basic)\s([\w.~+/=-]{8,})",
+        r"(?<![\w-])(?:bearer|basic)\s(?=[a-z.~+/=_-]*[\d=])([\w.~+/=-]{8,})",  # "basic structure" is none
     )
 ]
 # An option whose value is the next argument.

@@ -70,7 +70,16 @@ def test_what_was_copied_from_a_page_is_known_by_its_mask():
 
 @pytest.mark.parametrize(
     "harmless",
-    [{"num_rows": 7}, {"password": ""}, {"token": None}, ["a", 1.5], "plain", None, "Reset your password: click here"],
+    [
+        {"num_rows": 7},
+        {"password": ""},
+        {"token": None},
+        ["a", 1.5],
+        "plain",
+        None,
+        "a basic understanding of the bearer instruments",
+        "Reset your password: click here",
+    ],
 )
 def test_what_is_no_secret_stays_as_it_is(harmless):
     assert masked(harmless) == harmless
