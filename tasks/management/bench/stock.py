@@ -13,6 +13,8 @@ from typing import Any
 import django
 from django.conf import settings
 
+WARM_UP = 10  # tasks before the first latency that counts
+
 
 def configure(name: str, workers: int) -> None:
     """TaskHub's settings, but for django-q2 as it comes, with its ORM queue on the same database."""
@@ -39,43 +41,58 @@ def work() -> None:
     Cluster().start()
 
 
+def submit(name: str, number: int) -> str:
+    from django_q.tasks import async_task
+
+    return str(async_task("builtins.int", number, group=name))
+
+
 def measure(name: str, workers: int, tasks: int, samples: int) -> dict[str, Any]:
     """The figures that a queue without a RUNNING state, cancelling and recovery has."""
     from django_q.models import OrmQ, Task
-    from django_q.tasks import async_task
-
-    from tasks.management.bench.processes import percentiles, pss_mb, rate, running, wait_for
-
-    mine = Task.objects.filter(group=name)
-
-    def submit(number: int) -> str:
-        return str(async_task("builtins.int", number, group=name))
-
-    def timed(number: int) -> float:
-        begun = time.perf_counter()
-        task_id = submit(number)
-        wait_for(lambda: Task.objects.filter(pk=task_id).exists(), 30, pause=0.0002)
-        return time.perf_counter() - begun
 
     cluster = ["-m", "tasks.management.bench.stock", "work", name, str(workers)]
+    mine = Task.objects.filter(group=name)
     try:
-        figures: dict[str, Any] = {}
-        with running(cluster):
-            for number in range(10):
-                timed(number)
-            figures["latency_ms"] = percentiles([timed(number) for number in range(samples)])
+        quiet = {"latency_ms": latency(name, cluster, samples)}
         mine.delete()
-        begun = time.perf_counter()
-        for number in range(tasks):
-            submit(number)
-        figures["submit_per_s"] = round(tasks / (time.perf_counter() - begun), 1)
-        with running(cluster) as process:
-            figures["drain_per_s"] = rate(mine.count, tasks)
-            figures["pss_mb"] = pss_mb(process.pid)
-        return figures
+        return quiet | throughput(name, cluster, tasks)
     finally:
         mine.delete()
         OrmQ.objects.filter(key=name).delete()
+
+
+def latency(name: str, cluster: list[str], samples: int) -> dict[str, float]:
+    """From a submit until its result is stored, one after the other."""
+    from django_q.models import Task
+
+    from tasks.management.bench.processes import percentiles, running, wait_for
+
+    def timed(number: int) -> float:
+        begun = time.perf_counter()
+        task_id = submit(name, number)
+        wait_for(lambda: Task.objects.filter(pk=task_id).exists(), 30, pause=0.0002)
+        return time.perf_counter() - begun
+
+    with running(cluster):
+        for number in range(WARM_UP):
+            timed(number)
+        return percentiles([timed(number) for number in range(samples)])
+
+
+def throughput(name: str, cluster: list[str], tasks: int) -> dict[str, float]:
+    """Submits a second without workers; then, with them, how many end a second, and their memory."""
+    from django_q.models import Task
+
+    from tasks.management.bench.processes import pss_mb, rate, running
+
+    begun = time.perf_counter()
+    for number in range(tasks):
+        submit(name, number)
+    submit_per_s = round(tasks / (time.perf_counter() - begun), 1)
+    with running(cluster) as process:
+        drain_per_s = rate(Task.objects.filter(group=name).count, tasks)
+        return {"submit_per_s": submit_per_s, "drain_per_s": drain_per_s, "pss_mb": pss_mb(process.pid)}
 
 
 def main(what: str, name: str, workers: str, *numbers: str) -> None:
