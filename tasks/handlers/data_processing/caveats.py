@@ -89,8 +89,8 @@ def place_of(unreadable: Unreadable, lines: Mapping[int, int]) -> str:
 def _repeated(count: int) -> Iterator[str]:
     if count:
         message = ngettext(
-            "%(count)s row repeats an earlier one; the cleaned rows keep one of each.",
-            "%(count)s rows repeat an earlier one; the cleaned rows keep one of each.",
+            "%(count)s row repeats an earlier one; cleaned copies keep one of each.",
+            "%(count)s rows repeat an earlier one; cleaned copies keep one of each.",
             count,
         )
         yield message % {"count": f"{count:,}"}
