@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import uuid
@@ -31,6 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if Cluster.objects.filter(lease_expires_at__gt=timezone.now()).exists():
             raise CommandError("Workers are running on this database and would share the work: stop them first.")
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is measured ends with us
         workers, tasks, samples = options["workers"], options["tasks"], options["samples"]
         figures: dict[str, Any] = {"database": connection.vendor, "workers": workers}
         figures["taskhub"] = TaskHubBench(workers, tasks, samples).measure()
