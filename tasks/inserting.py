@@ -1,4 +1,4 @@
-"""Many new tasks into the table at once: by COPY or one prepared statement, several times as fast as by the ORM."""
+"""New tasks into the table: by COPY or one prepared statement, twice as fast as by the ORM, and many times if many."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def insert_tasks(tasks: Sequence[Task]) -> None:
     fields: list[Any] = list(Task._meta.concrete_fields)
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
     rows = list(_rows(tasks, fields, connection))
-    with connection.cursor() as cursor:
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+    ):  # Django's cursor leaves those of COPY as they are
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY tasks_task ({columns}) FROM STDIN") as copy:
                 for row in rows:
@@ -30,6 +33,8 @@ def insert_tasks(tasks: Sequence[Task]) -> None:
             values = ", ".join(["%s"] * len(fields))
             # S608: the columns are our own.
             cursor.executemany(f"INSERT INTO tasks_task ({columns}) VALUES ({values})", rows)  # noqa: S608
+    for task in tasks:
+        task._state.adding, task._state.db = False, DEFAULT_DB_ALIAS
 
 
 def _rows(tasks: Iterable[Task], fields: Iterable[Any], connection: BaseDatabaseWrapper) -> Iterator[tuple[Any, ...]]:

@@ -190,15 +190,12 @@ def _store(prepared: list[Prepared], by: User | None) -> list[Task]:
     tasks = [one.task for one in prepared]
     rows = [row for one in prepared for row in one.intake.rows]
     quotas.check(by, len(tasks), sum(row.size for row in rows))
-    # A lone INSERT is a transaction of its own: a BEGIN and a COMMIT would be two more journeys.
+    # A lone row is a transaction of its own: a BEGIN and a COMMIT would be two more journeys.
     alone = len(tasks) == 1 and not rows and by is None and tasks[0].queue in _open_queues
     with turnstile(), nullcontext() if alone else transaction.atomic():
         for queue in {task.queue for task in tasks}:
             _open_queue(queue)
-        if len(tasks) == 1:
-            tasks[0].save(force_insert=True)
-        else:
-            insert_tasks(tasks)
+        insert_tasks(tasks)
         if rows:
             TaskFile.objects.bulk_create(rows, batch_size=500)
         if tasks:
@@ -334,13 +331,13 @@ def resume_queue(name: str, *, by: User | None = None) -> None:
 
 
 def _movable(move: str, task: Task) -> QuerySet[Task]:
-    return Task.objects.select_for_update().filter(pk=task.pk, status__in=TRANSITIONS[move].sources)
+    return Task.objects.select_for_update().filter(pk=task.pk).guarded(status__in=TRANSITIONS[move].sources)
 
 
 def _change(move: str, task: Task, **values: Any) -> None:
     """One guarded UPDATE; `task` is fresh afterwards. Raises TransitionRefused."""
     sources = TRANSITIONS[move].sources
-    changed = Task.objects.filter(pk=task.pk, status__in=sources).update(version=F("version") + 1, **values)
+    changed = Task.objects.filter(pk=task.pk).guarded(status__in=sources).update(version=F("version") + 1, **values)
     task.refresh_from_db()
     if not changed:
         raise TransitionRefused(move, task)

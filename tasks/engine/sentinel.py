@@ -207,7 +207,7 @@ class Sentinel(Crew):
             time.sleep(ENLIST_AGAIN)
 
     def _report(self) -> list[dict[str, Any]]:
-        running = self.store.held_by(self.id).filter(status=Status.RUNNING).values_list("worker", "pk")
+        running = self.store.held_by(self.id).guarded(status=Status.RUNNING).values_list("worker", "pk")
         tasks = {worker: str(pk) for worker, pk in running}
         now, clock = time.monotonic(), timezone.now()
         return [

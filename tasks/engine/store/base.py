@@ -18,7 +18,7 @@ from django.utils import timezone
 from tasks import registry
 from tasks.engine.outcome import Claimed, Move, Outcome, back_off
 from tasks.lifecycle import TRANSITIONS, give_items
-from tasks.models import Cluster, Queue, Status, Task, TaskAttempt, WaitsFor
+from tasks.models import Cluster, Queue, Status, Task, TaskAttempt, TaskQuerySet, WaitsFor
 
 UNHELD: dict[str, Any] = {"claim": None, "cluster": None, "worker": None}
 FRESH: dict[str, Any] = {"status": Status.PENDING, "started_at": None, "progress": 0, "progress_message": ""}
@@ -79,22 +79,22 @@ class Store:
 
         May be asked again, when a reply was lost after its COMMIT: what runs under this claim is started.
         """
-        held = Task.objects.filter(pk=claimed.id, claim=claimed.claim)
-        waiting = held.filter(status__in=TRANSITIONS["start"].sources)
+        held = Task.objects.filter(pk=claimed.id).guarded(claim=claimed.claim)
+        waiting = held.guarded(status__in=TRANSITIONS["start"].sources)
         changed = waiting.update(status=Status.RUNNING, started_at=began, version=F("version") + 1)
-        return bool(changed) or held.filter(status=Status.RUNNING).exists()
+        return bool(changed) or held.guarded(status=Status.RUNNING).exists()
 
     def is_ours(self, claimed: Claimed) -> bool:
         """Whether what this claim writes is still taken. A cancelled task keeps it until its worker lets go."""
         return Task.objects.filter(pk=claimed.id, claim=claimed.claim).exists()
 
-    def held_by(self, cluster: str, worker: int | None = None) -> QuerySet[Task]:
+    def held_by(self, cluster: str, worker: int | None = None) -> TaskQuerySet:
         held = Task.objects.filter(cluster=cluster, claim__isnull=False)
         return held if worker is None else held.filter(worker=worker)
 
     def cancelled_claims(self, cluster: str) -> set[int]:
         """The claims of this cluster whose tasks were cancelled and have not let go yet."""
-        held = self.held_by(cluster).filter(status=Status.CANCELLED)
+        held = self.held_by(cluster).guarded(status=Status.CANCELLED)
         return {claim for claim in held.values_list("claim", flat=True) if claim}
 
     # --- the ends of a claim
@@ -123,7 +123,7 @@ class Store:
             values |= {"status": Status.FAILED, "started_at": outcome.began, "completed_at": outcome.ended}
         else:
             values |= FRESH | {"run_at": outcome.run_at, "waits_for": WaitsFor.TIME}
-        held = Task.objects.filter(pk=claimed.id, claim=claimed.claim, status__in=sources(outcome.move))
+        held = Task.objects.filter(pk=claimed.id).guarded(claim=claimed.claim, status__in=sources(outcome.move))
         if not held.update(version=F("version") + 1, **values):
             self._let_go([claimed])
             return
@@ -142,9 +142,9 @@ class Store:
         if not claimed:
             return
         ids, claims = [one.id for one in claimed], [one.claim for one in claimed]
-        held = Task.objects.filter(pk__in=ids, claim__in=claims)
-        running = held.filter(status=Status.RUNNING).update(version=F("version") + 1, **FRESH, **UNHELD)
-        waiting = held.filter(status=Status.PENDING).update(**UNHELD)
+        held = Task.objects.filter(pk__in=ids).guarded(claim__in=claims)
+        running = held.guarded(status=Status.RUNNING).update(version=F("version") + 1, **FRESH, **UNHELD)
+        waiting = held.guarded(status=Status.PENDING).update(**UNHELD)
         if running + waiting < len(claimed):
             self._let_go(claimed)
 
@@ -153,14 +153,14 @@ class Store:
         if not claimed:
             return
         ids, claims = [one.id for one in claimed], [one.claim for one in claimed]
-        held = Task.objects.filter(pk__in=ids, claim__in=claims, status=Status.CANCELLED)
+        held = Task.objects.filter(pk__in=ids).guarded(claim__in=claims, status=Status.CANCELLED)
         # Both or neither, wherever this is called from: a retry that is not released here would wait for ever.
         with transaction.atomic(savepoint=False):
             if held.update(version=F("version") + 1, **UNHELD):
                 self._release_retries(ids)
 
     def _release_retries(self, ids: Iterable[Any]) -> None:
-        waiting = Task.objects.filter(retry_of__in=ids, status=Status.PENDING, waits_for=WaitsFor.TASK)
+        waiting = Task.objects.filter(retry_of__in=ids, waits_for=WaitsFor.TASK).guarded(status=Status.PENDING)
         waiting = waiting.filter(retry_of__claim=None)
         for task in waiting.exclude(retry_items="").select_related("retry_of"):
             give_items(task)
@@ -224,18 +224,20 @@ class Store:
     def promote(self, limit: int = 1000) -> int:
         """Make ready what its time has come for. Gives how many."""
         with transaction.atomic():
-            due = Task.objects.filter(waits_for=WaitsFor.TIME, status=Status.PENDING, run_at__lte=timezone.now())
+            due = Task.objects.filter(waits_for=WaitsFor.TIME, run_at__lte=timezone.now()).guarded(
+                status=Status.PENDING
+            )
             if connection.features.has_select_for_update_skip_locked:
                 due = due.select_for_update(skip_locked=True)
             ids = list(due.order_by("run_at").values_list("pk", flat=True)[:limit])
             if not ids:
                 return 0
-            held = Task.objects.filter(pk__in=ids, waits_for=WaitsFor.TIME, status=Status.PENDING)
+            held = Task.objects.filter(pk__in=ids, waits_for=WaitsFor.TIME).guarded(status=Status.PENDING)
             return held.update(waits_for=WaitsFor.NOTHING, version=F("version") + 1)
 
     def next_due(self) -> datetime | None:
         """When the next task's time comes."""
-        timed = Task.objects.filter(waits_for=WaitsFor.TIME, status=Status.PENDING)
+        timed = Task.objects.filter(waits_for=WaitsFor.TIME).guarded(status=Status.PENDING)
         return timed.aggregate(due=Min("run_at"))["due"]
 
     # --- clusters

@@ -51,13 +51,13 @@ WHERE task.id = ended.id AND (task.claim = ended.claim AND task.status IN ('PEND
 
 
 @contextmanager
-def _executed(sql: str, values: Any, *, prepare: bool) -> Iterator[Any]:
-    """Run a statement with its values apart from its text, where Django would put them in; prepared once, or never."""
+def _executed(sql: str, values: Any) -> Iterator[Any]:
+    """Run a statement that is prepared once, with its values apart from its text, where Django would put them in."""
     import psycopg
 
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(sql, values, prepare=prepare)
+        cursor.execute(sql, values, prepare=True)
         yield cursor
 
 
@@ -72,11 +72,14 @@ class PostgresStore(Store):
             cursor.execute(f"SET lock_timeout = {patience * 1000:.0f}")
 
     def pin_plans(self) -> None:
-        # The claim's plan is kept: one that was the best for an empty table would read a full one from end to end.
+        # The claim's plan is kept: one that was the best for an empty table would read a full one from end to end, or
+        # sort it. What is off is done all the same where there is no other way, at a price that would call for
+        # compiled code: half a second for each statement.
+        off = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_sort", "jit")
         with connection.cursor() as cursor:
             cursor.execute("SET plan_cache_mode = force_generic_plan")
-            for other in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
-                cursor.execute(f"SET enable_{other} = off")
+            for name in off:
+                cursor.execute(f"SET {name} = off")
 
     def claim(self, cluster: str, worker: int, queue: str, limit: int, fast: Sequence[str], one: bool) -> list[Claimed]:
         values: dict[str, Any] = {
@@ -84,7 +87,7 @@ class PostgresStore(Store):
             "cluster": cluster, "worker": worker, "one": one,
         }  # fmt: skip
         columns = ", ".join(f"task.{name.strip()}" for name in CLAIMED_COLUMNS.split(","))
-        with _executed(CLAIM.format(mask=CLAIM_MASK, columns=columns), values, prepare=True) as cursor:
+        with _executed(CLAIM.format(mask=CLAIM_MASK, columns=columns), values) as cursor:
             rows = cursor.fetchall()
         claimed = [Claimed(*row) for row in rows]
         claimed.sort(key=lambda task: (-task.priority, task.run_at, task.id))  # RETURNING has no order
@@ -103,8 +106,7 @@ class PostgresStore(Store):
             }
             for o in outcomes
         ]  # fmt: skip
-        # Planned each time: a plan that was made for an empty table would look its rows up by any index.
-        with _executed(SUCCEED, [json.dumps(rows)], prepare=False) as cursor:
+        with _executed(SUCCEED, [json.dumps(rows)]) as cursor:
             return cursor.rowcount
 
 
