@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import mimetypes
+import random
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from tasks.models import Task, TaskFile
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 Content = bytes | str | Path | IO[bytes]
+
+STRAY_AFTER = timedelta(days=1)
 
 # Known to this program, whatever the machine's own tables know.
 for ending, content_type in {
@@ -156,8 +161,37 @@ def forget(rows: Iterable[TaskFile]) -> None:
     def remove() -> None:
         kept = set(TaskFile.objects.filter(content__in=names).values_list("content", flat=True))
         for name in names - kept:
-            # The rows are gone for good: what cannot be removed is left behind, and no reason to fail.
-            with contextlib.suppress(OSError):
-                default_storage.delete(name)
+            _remove(name)
 
     transaction.on_commit(remove)
+
+
+def forget_strays(folder: str = "", *, most: int = 1000) -> int:
+    """Remove contents that no row names, of some in one folder of the storage: by chance, where none is given.
+
+    A process that was killed between a content and its row has left them; a young one may still get its row. Gives how
+    many.
+    """
+    folder = folder or f"{random.randrange(256):02x}"  # noqa: S311 - spreads work
+    names = default_storage.listdir(folder)[1] if default_storage.exists(folder) else []
+    long_ago = timezone.now() - STRAY_AFTER
+    some = [f"{folder}/{name}" for name in random.sample(names, min(len(names), most))]  # noqa: S311 - as above
+    some = [name for name in some if _modified(name) < long_ago]
+    strays = set(some) - set(TaskFile.objects.filter(content__in=some).values_list("content", flat=True))
+    for name in strays:
+        _remove(name)
+    return len(strays)
+
+
+def _modified(name: str) -> datetime:
+    """When the content was stored; now, where it has just gone."""
+    try:
+        return default_storage.get_modified_time(name)
+    except OSError:
+        return timezone.now()
+
+
+def _remove(name: str) -> None:
+    # Its rows are gone for good: what cannot be removed is left behind, and no reason to fail.
+    with contextlib.suppress(OSError):
+        default_storage.delete(name)

@@ -314,6 +314,8 @@ class TaskFile(models.Model):
 
     class Meta:
         ordering = ["id"]
+        # Serves the question whether a content is still named.
+        indexes = [models.Index(fields=["content"], name="file_by_content")]
 
     def __str__(self) -> str:
         return self.name

@@ -75,3 +75,14 @@ def test_content_that_two_tasks_name_goes_with_the_second(owner, django_capture_
         with django_capture_on_commit_callbacks(execute=True):
             lifecycle.delete(task)
         assert path.exists() is left
+
+
+def test_a_content_that_no_row_names_goes_once_it_is_old(db):
+    named = Path(campaign().files.get().content.path)
+    old, young = named.with_name(f"{uuid.uuid4()}.csv"), named.with_name(f"{uuid.uuid4()}.csv")
+    for path in (old, young):
+        path.write_text("left by a process that was killed")
+    for path in (old, named):
+        os.utime(path, (0, 0))
+    assert files.forget_strays(named.parent.name) == 1
+    assert (old.exists(), young.exists(), named.exists()) == (False, True, True)

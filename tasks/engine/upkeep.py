@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from tasks import lifecycle
+from tasks import files, lifecycle
 from tasks.engine import host
 from tasks.engine.store import Store
 from tasks.engine.store.reports import forget_unpublished
@@ -152,4 +152,5 @@ def _kill_leftovers(cluster: Cluster) -> None:
 
 def clear_away() -> None:
     forget_unpublished()
+    files.forget_strays()
     prune()
