@@ -175,7 +175,7 @@ def forget_strays(folder: str = "", *, most: int = 1000) -> int:
     folder = folder or f"{random.randrange(256):02x}"  # noqa: S311 - spreads work
     names = default_storage.listdir(folder)[1] if default_storage.exists(folder) else []
     long_ago = timezone.now() - STRAY_AFTER
-    some = [f"{folder}/{name}" for name in random.sample(names, min(len(names), most))]  # noqa: S311 - as above
+    some = [f"{folder}/{name}" for name in random.sample(names, min(len(names), most))]
     some = [name for name in some if _modified(name) < long_ago]
     strays = set(some) - set(TaskFile.objects.filter(content__in=some).values_list("content", flat=True))
     for name in strays:
