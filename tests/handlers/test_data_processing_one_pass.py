@@ -5,6 +5,7 @@ import random
 import pytest
 
 from tasks.handlers.data_processing import one_pass, questions
+from tasks.handlers.data_processing.database import OutOfMemory
 from tests.handlers.tables import column, profile, profiled
 
 
@@ -121,6 +122,24 @@ def test_values_far_outside_are_in_the_first_and_the_last_bin(sampled_thinly):
     n = column(profiled("n,t,x\n" + "".join(lines), clean_copy=False), "n")
     assert (n["histogram"][0]["from"], n["histogram"][-1]["to"], n["outliers"]) == (-1_000_000, 1_000_000, 2)
     assert sum(one["count"] for one in n["histogram"]) == 400_000
+
+
+@pytest.mark.slow
+def test_where_one_reading_takes_too_much_memory_the_rows_are_written_out(settings, monkeypatch):
+    refused = []
+
+    def reading(*arguments):
+        try:
+            return one_pass.read_once(*arguments)
+        except OutOfMemory:
+            refused.append(True)
+            raise
+
+    monkeypatch.setattr("tasks.handlers.data_processing.reading.read_once", reading)
+    settings.DUCKDB_MEMORY_MB = 100
+    result = profiled("a,b\n" + "".join(f"{n:032x},{n + 1:032x}\n" for n in range(1_000_000)), clean_copy=False)
+    assert (refused, result["sampled_rows"]) == ([True], None)
+    assert (result["rows_processed"], result["repeated_rows"]) == (1_000_000, 0)
 
 
 def test_with_the_cleaned_rows_to_save_a_big_file_is_written_out():
