@@ -107,6 +107,14 @@ class Moves(RuleBasedStateMachine):
         waits_for = "task" if self.rows[old.pk].claim else ""
         self.add(lifecycle.retry(old), waits_for=waits_for, retry_of=old.pk)
 
+    @precondition(lambda self: self.those("cancel", claimed=True))
+    @rule(pick=picks)
+    def cancel_what_is_held_and_retry(self, pick):
+        """Two moves in one: by themselves they seldom meet."""
+        task = pick(self.those("cancel", claimed=True))
+        self.cancel(lambda among: task)
+        self.retry(lambda among: task)
+
     @precondition(lambda self: self.those("delete", claimed=False))
     @rule(pick=picks)
     def delete(self, pick):
