@@ -25,7 +25,7 @@
 
   // What a person has done to an element is theirs: a poll does not undo it.
   const THEIRS = new Set(["open", "checked", "value", "aria-pressed"]);
-  const isTheirs = (element, name) => THEIRS.has(name) && element.nodeName !== "PROGRESS";
+  const isTheirs = (element, name) => THEIRS.has(name) && !(name === "value" && element.matches("progress, button, [type=hidden]"));
 
   function patchAttributes(old, fresh) {
     for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !isTheirs(old, name)) old.removeAttribute(name);
@@ -451,7 +451,7 @@
       if (!answer.ok || url !== location.href) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       showNext = true;
-      for (const id of ["counts", "task-table", "search-hints", "bulk", "chips"]) {
+      for (const id of ["counts", "task-table", "search-hints", "bulk", "chips", "default-view"]) {
         const old = document.getElementById(id), fresh = page.getElementById(id);
         if (old && fresh) { patch(old, document.adoptNode(fresh)); htmx.process(old); }
       }

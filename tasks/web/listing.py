@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from tasks.filters import REACH, TaskFilter, parse
 from tasks.models import Status, Task
 from tasks.web import words
+from tasks.web.default_view import EVERYTHING, default_view, view_of
 from tasks.web.hub import CAP, Counts, Hub, counts_for, hub_state
 from tasks.web.rows import TaskRow, for_rows, kind_label, rows, signature
 
@@ -149,7 +150,8 @@ class Listing:
                 query[name] = value
             else:
                 query.pop(name, None)
-        return f"?{query.urlencode()}"
+        # With a default view, a bare address would lead there.
+        return f"?{query.urlencode() or (EVERYTHING if self.default_view else '')}"
 
     @property
     def here(self) -> str:
@@ -157,6 +159,10 @@ class Listing:
         query = self.query.copy()
         query.pop("v", None)
         return query.urlencode()
+
+    @property
+    def everything(self) -> str:
+        return f"?{EVERYTHING}" if self.default_view else ""
 
     @property
     def older(self) -> str:
@@ -174,6 +180,16 @@ class Listing:
         if self.filter.reached is None or self.has_older:
             return ""
         return self.link(before=str(self.filter.reached))
+
+    # --- the view to begin with
+
+    @cached_property
+    def view(self) -> str:
+        return view_of(self.query)
+
+    @cached_property
+    def default_view(self) -> str:
+        return default_view(self.request)
 
     # --- words
 

@@ -1,13 +1,14 @@
-"""What a person prefers in this browser: theme, pace of updates, shortcuts, language. Kept in cookies."""
+"""What a person prefers in this browser: theme, pace of updates, shortcuts, language, first view. Kept in cookies."""
 
 from __future__ import annotations
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from tasks.web.acts import way_back
+from tasks.web.default_view import COOKIE, view_of
 from tasks.web.shell import COOKIE_AGE, EVERY, THEMES
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -26,12 +27,25 @@ def preferences(request: HttpRequest) -> HttpResponse:
         value = request.POST.get(name)
         if value in choices:
             # `every` is read and written by the script too.
-            response.set_cookie(
-                COOKIES.get(name, name),
-                value,
-                max_age=COOKIE_AGE,
-                samesite="Lax",
-                secure=settings.SESSION_COOKIE_SECURE,
-                httponly=name != "every",
-            )
+            _keep(response, COOKIES.get(name, name), value, httponly=name != "every")
+    if COOKIE in request.POST:
+        _keep_view(response, view_of(QueryDict(request.POST[COOKIE])))
     return response
+
+
+def _keep_view(response: HttpResponse, view: str) -> None:
+    if view:
+        _keep(response, COOKIE, view)
+    else:
+        response.delete_cookie(COOKIE, samesite="Lax")
+
+
+def _keep(response: HttpResponse, cookie: str, value: str, *, httponly: bool = True) -> None:
+    response.set_cookie(
+        cookie,
+        value,
+        max_age=COOKIE_AGE,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=httponly,
+    )

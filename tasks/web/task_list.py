@@ -5,20 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from tasks import registry
 from tasks.filters import ORDERS, task_types
+from tasks.web.default_view import default_view
 from tasks.web.listing import PERIODS, SIZES, Listing
 
 
 @require_safe
 @never_cache
 def task_list(request: HttpRequest) -> HttpResponse:
+    if not request.GET and (view := default_view(request)):
+        # To an address of its own, so that it can be shared and polled like any other view.
+        return redirect(f"{reverse('tasks:list')}?{view}")
     periods = {"24h": _("Last 24 hours"), "7d": _("Last 7 days"), "30d": _("Last 30 days")}
     context = {
         "kinds": task_types(),

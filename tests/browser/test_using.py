@@ -154,6 +154,30 @@ def test_searching_changes_rows_and_address_and_back_brings_them_again(hub, make
     expect(page.locator("#rows a.name").first).to_have_text("apples")
 
 
+def test_a_typed_view_is_remembered_opens_first_and_is_forgotten(hub, make_task):
+    make_task(name="apples")
+    make_task(name="pears")
+    page = hub()
+    expect(page.locator("#default-view")).to_be_hidden()
+    page.locator("#search").press_sequentially("appl")
+    expect(page.locator("#rows > tr")).to_have_count(1)
+    page.get_by_role("button", name="Remember this view as my default").click()
+    expect(page.locator("#default-view")).to_contain_text("This is your default view.")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Tasks").click()
+    expect(page.locator("#default-view")).to_contain_text("This is your default view.")
+    assert page.url.endswith("?q=appl")
+    page.locator("#search").fill("")
+    expect(page.locator("#rows > tr")).to_have_count(2)
+    assert page.url.endswith("?view=all")
+    page.get_by_role("link", name="Open my default view").click()
+    page.go_back()
+    expect(page.locator("#rows > tr")).to_have_count(2)
+    page.get_by_role("button", name="Forget my default view").click()
+    expect(page.locator("#default-view")).to_be_hidden()
+    hub()
+    expect(page.locator("#rows > tr")).to_have_count(2)
+
+
 def test_everything_works_by_keyboard(hub, make_task):
     first = make_task("EMAIL_SIMULATION", name="first")
     second = make_task("EMAIL_SIMULATION", name="second")
@@ -202,6 +226,10 @@ def test_without_a_script_a_task_is_started_cancelled_and_deleted(browser, live_
     page.get_by_role("button", name="Delete").click()
     expect(page.locator(".banner", has_text="Deleted")).to_be_visible()
     assert not Task.objects.exists()
+    page.goto(f"{live_server.url}/?status=FAILED")
+    page.get_by_role("button", name="Remember this view as my default").click()
+    page.goto(live_server.url)
+    assert page.url.endswith("/?status=FAILED")
     context.close()
 
 
