@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from tasks import registry
+from tasks.management import demo_results
 from tasks.models import Status, Task
 
 DAYS = 30
 BATCH = 10_000
+# So many of the newest have a whole result. Older ones have its figures: a million whole ones would be gigabytes.
+WHOLE = 10_000
 
 
 class Kind(NamedTuple):
-    """How demo tasks of one type look: their share, names, typical seconds, summaries and errors."""
+    """How demo tasks of one type look: their share, names, typical seconds, results and errors.
+
+    `success` and `figures` are the summary and the result of an old one, `result` makes those of a new one.
+    """
 
     task_type: str
     share: float
     names: tuple[str, ...]
     seconds: float
     success: str
-    result: dict[str, Any]
+    figures: dict[str, Any]
+    result: Callable[[str, float, Random], dict[str, Any]]
     errors: tuple[str, ...]
 
 
@@ -34,20 +42,23 @@ KINDS = (
         "DATA_PROCESSING", 0.55,
         ("orders-{n}.csv", "customers-{n}.csv", "returns-{n}.csv", "stock-{n}.parquet", "prices-{n}.xlsx"), 6.0,
         "{a} rows, {b} columns", {"rows_processed": 0, "total_sum": 0.0, "average": 0.0},
+        demo_results.data_processing,
         ("Line {a}: {b} fields where the header has 9", "orders-{n}.csv is no table: it is a PNG image"),
     ),
     Kind(
         "IMAGE_PROCESSING", 0.25, ("Product photos {n}", "Banner variants {n}", "Team photos {n}", "Archive {n}"), 11.0,
         "{b} images, {b} MB saved", {"total_images": 0, "processed_successfully": 0},
+        demo_results.image_processing,
         ("Not an image: photo-{n}.jpg", "photo-{n}.png has {a} megapixels; at most 100 are taken"),
     ),
     Kind(
         "EMAIL_SIMULATION", 0.15, ("Price change preview {n}", "Invitation preview {n}"), 8.0,
-        "{b} messages in the outbox", {"total_emails": 0, "sent_successfully": 0}, ("Timed out after 600 s",),
+        "{b} messages in the outbox", {"total_emails": 0, "sent_successfully": 0}, demo_results.email_simulation,
+        ("Timed out after 600 s",),
     ),
     Kind(
         "EMAIL_CAMPAIGN", 0.05, ("Newsletter {n}", "Maintenance notice {n}"), 60.0,
-        "{a} sent, {b} failed", {"total_emails": 0, "sent_successfully": 0},
+        "{a} sent, {b} failed", {"total_emails": 0, "sent_successfully": 0}, demo_results.email_campaign,
         ("The mail server did not answer within 30 s",),
     ),
 )  # fmt: skip
@@ -70,25 +81,37 @@ def rows(count: int, seed: int, now: datetime, owner_id: int | None) -> Iterator
     for number in range(count):
         created = now - timedelta(days=DAYS) + step * number - timedelta(minutes=10)
         [kind] = chance.choices(KINDS, shares)
-        yield _row(kind, chance, created, owner_id)
+        yield _row(kind, chance, created, owner_id, whole=number >= count - WHOLE)
 
 
-def _row(kind: Kind, chance: Random, created: datetime, owner_id: int | None) -> tuple[Any, ...]:
+def _row(kind: Kind, chance: Random, created: datetime, owner_id: int | None, *, whole: bool) -> tuple[Any, ...]:
     [status] = chance.choices(OUTCOMES, WEIGHTS)
     waited, ran = chance.expovariate(1 / 1.5), min(chance.lognormvariate(0, 0.7) * kind.seconds, 500.0)
     started = created + timedelta(seconds=min(waited, 60))
     words = {"n": chance.randrange(10_000), "a": chance.randrange(100, 200_000), "b": chance.randrange(2, 200)}
     is_good, is_bad = status == Status.SUCCESS, status == Status.FAILED
     progress = 100.0 if is_good else float(chance.randrange(100))
-    message = kind.success.format(**words) if is_good else ""
+    name = chance.choice(kind.names).format(**words)
+    message, result = _success(kind, chance, words, name, ran if whole else None) if is_good else ("", None)
     error = chance.choice(kind.errors).format(**words) if is_bad else None
     return (
-        _id(created, chance), kind.task_type, chance.choice(kind.names).format(**words), status.value,
+        _id(created, chance), kind.task_type, name, status.value,
         chance.choice(QUEUES), 0, owner_id, "{}", "", 3600.0,
-        progress, message, json.dumps(kind.result) if is_good else None, error,
+        progress, message, json.dumps(result) if result else None, error,
         created, created, started, started + timedelta(seconds=ran),
         "", int(is_good or is_bad), 1, 0, 5, "", 2,
     )  # fmt: skip
+
+
+def _success(
+    kind: Kind, chance: Random, words: dict[str, int], name: str, seconds: float | None
+) -> tuple[str, dict[str, Any]]:
+    """The summary and the result; the whole one of a task that took so many seconds."""
+    if seconds is None:
+        return kind.success.format(**words), kind.figures
+    result = kind.result(name, seconds, chance)
+    summarize = registry.get(kind.task_type).summarize
+    return summarize(result) if summarize else "", result
 
 
 def _id(at: datetime, chance: Random) -> uuid.UUID:
