@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import ast
 import gettext
+import io
+import itertools
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.utils import translation
+from django.utils.translation.template import templatize
 
 from tasks.web import words
 
-FOLDER = Path(__file__).parents[2] / "tasks/locale/de/LC_MESSAGES"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "tasks/locale/de/LC_MESSAGES"
+MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 PLACES = re.compile(r"%\(\w+\)[.\d]*[sdf]|\{\w+\}")
 
 
@@ -32,6 +39,56 @@ def written() -> dict[str, list[str]]:
         if original := texts.get("msgid"):
             found[original] = [text for key, text in texts.items() if key.startswith("msgstr")]
     return found
+
+
+def marked() -> Iterator[tuple[Path, str]]:
+    """Every text that is marked for translation, with its file. In Python alone: a machine may have no gettext tools."""
+    for folder in ("tasks", "taskhub"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for text in marked_in(path.read_text()):
+                yield path, text
+    for path in (ROOT / "templates").rglob("*.html"):
+        # In one line, as what is indented in a template has no meaning for Python.
+        for text in marked_in(templatize(path.read_text()).replace("\n", " ")):
+            yield path, text
+
+
+def marked_in(source: str) -> Iterator[str]:
+    """The first argument of every call of a mark; its pieces joined, if it is in several."""
+    tokens = [
+        token
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type not in {tokenize.NL, tokenize.COMMENT}
+    ]
+    for at, (name, bracket) in enumerate(itertools.pairwise(tokens)):
+        if name.string in MARKS and bracket.string == "(":
+            pieces = itertools.takewhile(lambda token: token.type == tokenize.STRING, tokens[at + 2 :])
+            if text := "".join(ast.literal_eval(piece.string) for piece in pieces):
+                yield text
+
+
+def test_every_text_that_is_marked_is_in_the_catalogue():
+    known = written()
+    found = list(marked())
+    assert [f"{path.relative_to(ROOT)}: {text}" for path, text in found if text not in known] == []
+    assert known.keys() - {text for _path, text in found} == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '_("a text")',
+        'gettext_lazy(\n    "a "\n    "text"  # note\n)',
+        'ngettext("a text", "texts", n)',
+        'f(_("a text") % x)',
+    ],
+)
+def test_texts_are_found_however_they_are_marked(source):
+    assert list(marked_in(source)) == ["a text"]
+
+
+def test_no_translation_is_a_guess():
+    assert "fuzzy" not in (FOLDER / "django.po").read_text()
 
 
 def test_every_text_is_translated():
