@@ -43,13 +43,13 @@ KINDS = (
         ("orders-{n}.csv", "customers-{n}.csv", "returns-{n}.csv", "stock-{n}.parquet", "prices-{n}.xlsx"), 6.0,
         "{a} rows, {b} columns", {"rows_processed": 0, "total_sum": 0.0, "average": 0.0},
         demo_results.data_processing,
-        ("Line {a}: {b} fields where the header has 9", "orders-{n}.csv is no table: it is a PNG image"),
+        ("Line {a}: 11 fields where the header has 9", "{name} is no table: it is a PNG image"),
     ),
     Kind(
         "IMAGE_PROCESSING", 0.25, ("Product photos {n}", "Banner variants {n}", "Team photos {n}", "Archive {n}"), 11.0,
         "{b} images, {b} MB saved", {"total_images": 0, "processed_successfully": 0},
         demo_results.image_processing,
-        ("Not an image: photo-{n}.jpg", "photo-{n}.png has {a} megapixels; at most 100 are taken"),
+        ("Not an image: photo-{n}.jpg", "photo-{n}.png has 144 megapixels; at most 100 are taken"),
     ),
     Kind(
         "EMAIL_SIMULATION", 0.15, ("Price change preview {n}", "Invitation preview {n}"), 8.0,
@@ -93,7 +93,7 @@ def _row(kind: Kind, chance: Random, created: datetime, owner_id: int | None, *,
     progress = 100.0 if is_good else float(chance.randrange(100))
     name = chance.choice(kind.names).format(**words)
     message, result = _success(kind, chance, words, name, ran if whole else None) if is_good else ("", None)
-    error = chance.choice(kind.errors).format(**words) if is_bad else None
+    error = chance.choice(kind.errors).format(**words, name=name) if is_bad else None
     return (
         _id(created, chance), kind.task_type, name, status.value,
         chance.choice(QUEUES), 0, owner_id, "{}", "", 3600.0,

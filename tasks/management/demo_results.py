@@ -17,6 +17,7 @@ COUNTRIES = ("DE", "AT", "CH", "FR", "NL", "PL")
 FORMATS = {"csv": {"format": "CSV", "encoding": "UTF-8", "separator": ";"}, "parquet": {"format": "Parquet"},
            "xlsx": {"format": "Excel", "sheet": "Sheet 1"}}  # fmt: skip
 PEOPLE = ("ada", "bela", "chen", "dora", "emil", "fatou", "goran", "hana", "ines", "jan")
+SHOWN = 5  # messages of a mailing
 
 
 def data_processing(name: str, seconds: float, chance: Random) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _mailing(subject: str, seconds: float, count: int, failed: int, answer: str)
             {"from": sender, "to": email, "reply_to": "", "subject": subject,
              "text": f"Hello {email.partition('@')[0].title()},\n\nthis is what is new.\n", "html": "",
              "attachments": [], "headers": {}, "file": None}
-            for email in people[:2]
+            for email in people[:SHOWN]
         ],
         "warnings": [], "processing_time": round(seconds, 3),
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 WIDTH, HEIGHT = 480, 160  # units of the picture; it is stretched to its place
@@ -129,7 +130,7 @@ def path(values: Sequence[float | None], top: float) -> str:
         if value is None:
             is_down = False
             continue
-        x, y = round(place * step), round(HEIGHT - min(value, top) * HEIGHT / top)
+        x, y = round(place * step), _y(value, top)
         # A point with no neighbours is a short dash, or nobody would see it.
         is_alone = not is_down and (place + 1 == len(values) or values[place + 1] is None)
         parts.append(f"{'L' if is_down else 'M'}{x} {y}" + (f"h{max(2, int(step / 3))}" if is_alone else ""))
@@ -138,6 +139,16 @@ def path(values: Sequence[float | None], top: float) -> str:
 
 
 def area(values: Sequence[float | None], top: float) -> str:
-    """The surface under a line, gaps counted as nothing."""
-    line = path([value or 0 for value in values], top)
-    return f"{line}L{WIDTH} {HEIGHT}L0 {HEIGHT}Z" if any(values) else ""
+    """The surface under each stretch of a line. A point with no neighbours has none: it would look like a slope."""
+    step = WIDTH / max(1, len(values) - 1)
+    parts = []
+    for is_known, run in groupby(enumerate(values), key=lambda placed: placed[1] is not None):
+        points = [(round(place * step), _y(value or 0, top)) for place, value in run]
+        if is_known and len(points) > 1:
+            line = "".join(f"L{x} {y}" for x, y in points)
+            parts.append(f"M{points[0][0]} {HEIGHT}{line}L{points[-1][0]} {HEIGHT}Z")
+    return "".join(parts)
+
+
+def _y(value: float, top: float) -> int:
+    return round(HEIGHT - min(value, top) * HEIGHT / top)

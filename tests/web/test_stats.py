@@ -85,4 +85,5 @@ def test_bars_stay_in_the_picture_and_small_ones_are_seen():
 
 def test_a_line_is_interrupted_where_there_is_no_value():
     assert charts.path([1.0, None, 2.0, 4.0], 4) == "M0 120h53M320 80L480 0"
+    assert charts.area([1.0, None, 2.0, 4.0], 4) == "M320 160L320 80L480 0L480 160Z"
     assert charts.path([None], 4) == charts.path([], 4) == charts.area([None], 4) == ""
