@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,7 @@ from tasks.models import Status, Task
 from tasks.web import words
 from tasks.web.default_view import EVERYTHING, default_view, view_of
 from tasks.web.hub import CAP, Counts, Hub, counts_for, hub_state
+from tasks.web.patience import TookTooLong, patience
 from tasks.web.rows import TaskRow, for_rows, kind_label, rows, signature
 
 SIZES = (25, 50, 100)
@@ -53,6 +55,7 @@ class Listing:
         self.user = request.user
         self.hub: Hub = hub_state()
         self.counts: Counts = counts_for(request.user)
+        self.gave_up = False  # the database was still looking; known once the rows have been asked for
 
     @cached_property
     def size(self) -> int:
@@ -105,7 +108,14 @@ class Listing:
         tasks = self.found
         if self.after:
             tasks = tasks.reverse()
-        return list(tasks.values_list("id", "version", "queue")[: self.size + 1])
+        narrow = tasks.values_list("id", "version", "queue")[: self.size + 1]
+        try:
+            # Without a filter, the primary key alone gives the page.
+            with patience() if self.is_filtered else nullcontext():
+                return list(narrow)
+        except TookTooLong:
+            self.gave_up = True
+            return []
 
     @cached_property
     def shown(self) -> list[tuple[uuid.UUID, int, str]]:
@@ -125,7 +135,7 @@ class Listing:
         """Differs when anything on the page differs. No time and no sequence in it: a late commit would be missed."""
         paused = self.hub.paused_queues
         shown = [(str(key), signature(version, queue in paused)) for key, version, queue in self.shown]
-        state = repr((shown, self.has_older, self.counts, self.hub.has_worker))
+        state = repr((shown, self.gave_up, self.has_older, self.counts, self.hub.has_worker))
         return hashlib.blake2s(state.encode(), digest_size=8).hexdigest()
 
     @cached_property
@@ -177,7 +187,7 @@ class Listing:
     @property
     def further(self) -> str:
         """Where a text search goes on that has looked at as many tasks as it may in one go."""
-        if self.filter.reached is None or self.has_older:
+        if self.filter.reached is None or self.has_older or self.gave_up:
             return ""
         return self.link(before=str(self.filter.reached))
 

@@ -1,0 +1,52 @@
+"""How long a page waits for the database."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+from django.db import OperationalError, connection
+
+from tasks.web import patience
+from tasks.web.listing import Listing
+from tests.web.pages import visible_text
+
+only_on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="only on PostgreSQL")
+
+
+@contextmanager
+def no_patience():
+    raise patience.TookTooLong
+    yield
+
+
+@pytest.mark.django_db
+def test_a_search_that_takes_too_long_asks_to_narrow_the_filter_and_is_not_repeated(client, make_task, monkeypatch):
+    make_task(name="one")
+    monkeypatch.setattr("tasks.web.listing.patience", no_patience)
+    page = client.get("/?q=one&order=oldest").content.decode()
+    assert "Narrow the filter" in visible_text(page)
+    assert "Look further" not in page
+    assert 'hx-trigger="th:poll"' not in page
+    assert 'value="one"' in page
+    assert "one" in visible_text(client.get("/").content.decode())  # without a filter there is nothing to wait for
+
+
+@only_on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_stops_looking(client, make_task, monkeypatch):
+    make_task(name="one")
+    slow = Listing.visible.func
+    nap = "(SELECT 1 FROM pg_sleep(20)) = 1"
+    monkeypatch.setattr(Listing, "visible", property(lambda listing: slow(listing).extra(where=[nap])))
+    monkeypatch.setattr(patience, "PATIENCE", 0.1)
+    assert "takes too long" in client.get("/tasks/_table/?status=PENDING").content.decode()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+@pytest.mark.django_db
+def test_other_troubles_of_the_database_pass_through():
+    with pytest.raises(OperationalError), patience.patience():
+        raise OperationalError("the connection is lost")
