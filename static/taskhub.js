@@ -456,6 +456,7 @@
         if (old && fresh) { patch(old, document.adoptNode(fresh)); htmx.process(old); }
       }
       Selection.show();
+      Poller.plan(); // a search that took too long had stopped it
     },
   };
 

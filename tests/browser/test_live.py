@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from tasks.models import Task, TaskLogLine
+from tasks.models import Task, TaskAttempt, TaskLogLine
 
 
 def change(task: Task, **values: object) -> None:
@@ -46,6 +46,24 @@ def test_a_poll_keeps_ticks_focus_and_what_is_open(hub, make_task):
     expect(page.locator(f"#task-{tasks[1].pk} input[name=id]")).to_be_checked()
     expect(page.locator(f"#task-{tasks[3].pk} a.name")).to_be_focused()
     assert untouched.evaluate("row => row.isConnected")
+
+
+def test_a_poll_of_a_task_keeps_what_is_open_and_where_one_reads(hub, make_task):
+    task = make_task(name="photos", status="RUNNING", started_at=timezone.now(), parameters={"text": "long " * 2000})
+    TaskLogLine.objects.bulk_create(TaskLogLine(task=task, seq=n, message=f"line {n}") for n in range(1, 100))
+    TaskAttempt.objects.create(
+        task=task, outcome="failed", error="no", traceback="File x\n" * 99, started_at=timezone.now()
+    )
+    page = hub(f"/tasks/{task.pk}/")
+    details = page.locator("#task details").first
+    details.locator("summary").click()
+    page.mouse.wheel(0, 300)
+    page.wait_for_function("window.scrollY > 100")
+    at = page.evaluate("window.scrollY")
+    change(task, progress=62, progress_message="half of it")
+    expect(page.locator("#task")).to_contain_text("half of it")
+    expect(details).to_have_attribute("open", "")
+    assert abs(page.evaluate("window.scrollY") - at) < 50
 
 
 def test_new_rows_wait_while_one_is_ticked_and_come_when_asked_for(hub, make_task):

@@ -9,10 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from tasks.models import TaskAttempt, TaskItem, TaskLogLine
+from tasks.management import demo
+from tasks.models import Task, TaskAttempt, TaskItem, TaskLogLine
 from tasks.stats import roll_up
-
-PAGES = ("list", "empty", "task", "failed", "waiting", "new", "kinds", "stats", "workers", "confirm", "error")
 
 
 @pytest.fixture
@@ -36,9 +35,13 @@ def addresses(make_task) -> dict[str, str]:
     )
     make_task(name="runs", status="RUNNING", started_at=now, progress=35, progress_message="sending")
     waiting = make_task(name="waits", queue="other-queue")
+    demo.insert(demo.rows(60, 42, now, None))
+    made = Task.objects.filter(status="SUCCESS", task_type__in=[kind.task_type for kind in demo.KINDS])
+    results = {task.task_type: f"/tasks/{task.pk}/" for task in made}
+    assert len(results) == len(demo.KINDS)
     roll_up()
-    return {
-        "list": "/", "empty": "/?q=nothing", "task": f"/tasks/{done.pk}/", "failed": f"/tasks/{failed.pk}/",
+    return results | {
+        "list": "/", "view": "/?status=FAILED", "empty": "/?q=nothing", "task": f"/tasks/{done.pk}/", "failed": f"/tasks/{failed.pk}/",
         "waiting": f"/tasks/{waiting.pk}/", "new": "/tasks/new/EMAIL_CAMPAIGN/", "kinds": "/tasks/new/",
         "stats": "/stats/", "workers": "/workers/", "confirm": f"/tasks/{done.pk}/delete/", "error": "/nowhere/",
     }  # fmt: skip

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from tasks.models import Task
+from tasks.models import Task, TaskFile, TaskLogLine
+from tasks.web.task_list import offered
 
 
 def row(page, task):
@@ -30,6 +32,30 @@ def test_a_task_is_started_by_a_form_and_its_page_opens(hub):
     expect(page.locator(".banner", has_text="Started")).to_be_visible()
     assert Task.objects.get().parameters["num_emails"] == 3
     assert page.url.endswith(f"/tasks/{Task.objects.get().pk}/")
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in offered()])
+def test_every_kind_is_started_on_sample_data_by_keyboard(hub, kind):
+    page = hub(f"/tasks/new/{kind}/")
+    page.get_by_role("button", name="Use sample data").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}/"))
+    expect(page.locator("h1")).to_contain_text("Sample")
+    assert Task.objects.get().task_type == kind
+
+
+def test_a_task_is_started_by_keyboard_alone(hub):
+    page = hub()
+    page.keyboard.press("n")
+    page.wait_for_url("**/tasks/new/")
+    page.get_by_role("link", name="Email simulation").focus()
+    page.keyboard.press("Enter")
+    page.locator("#field-num_emails").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("4")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}/"))
+    assert Task.objects.get().parameters["num_emails"] == 4
 
 
 def test_a_refused_form_keeps_the_chosen_file_and_leads_to_its_faults(hub, watch, tmp_path):
@@ -86,6 +112,12 @@ def test_a_file_that_is_too_large_or_of_the_wrong_sort_is_said_at_once(hub, tmp_
     page = hub("/tasks/new/EMAIL_CAMPAIGN/")
     page.locator("#field-recipients").set_input_files(csv(tmp_path, "people.exe"))
     expect(page.locator("#field-recipients-drop")).to_contain_text("is not of a type this takes")
+    limit = "box => { box.dataset.limit = 100; box.dataset.limitWords = '100 bytes'; }"
+    page.locator("#field-recipients-drop").evaluate(limit)
+    page.locator("#field-recipients").set_input_files(csv(tmp_path, size=200))
+    expect(page.locator("#field-recipients-drop")).to_contain_text("people.csv is larger than 100 bytes.")
+    page.get_by_role("button", name="Remove people.csv").click()
+    expect(page.locator("#field-recipients-drop")).not_to_contain_text("people.csv")
 
 
 def test_rows_are_cancelled_and_retried_in_place(hub, make_task):
@@ -151,6 +183,10 @@ def test_searching_changes_rows_and_address_and_back_brings_them_again(hub, make
     page.locator("#chips").get_by_role("link", name="Clear").click()
     expect(page.locator("#rows > tr")).to_have_count(2)
     page.locator("#filter-fields select[name=order]").select_option("oldest")
+    expect(page.locator("#rows a.name").first).to_have_text("apples")
+    page.go_back()
+    expect(page.locator("#rows a.name").first).to_have_text("pears")
+    page.go_forward()
     expect(page.locator("#rows a.name").first).to_have_text("apples")
 
 
@@ -249,6 +285,27 @@ def test_hostile_names_stay_text(hub, make_task):
     )
     page = hub()
     expect(page.locator("#rows a.name")).to_have_text("<img src=x onerror=alert(1)>")
+
+
+def test_hostile_parameters_results_files_and_log_lines_stay_text(hub, make_task):
+    evil = "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
+    task = make_task(status="SUCCESS", completed_at=timezone.now(), parameters={evil: evil}, result_data={evil: evil})
+    TaskLogLine.objects.create(task=task, seq=1, message=evil)
+    TaskFile.objects.create(task=task, name=evil, kind="output", size=1, content="nowhere")
+    page = hub(f"/tasks/{task.pk}/")
+    for part in ("#lines", "#result", "#files", "#parameters"):
+        expect(page.locator(part)).to_contain_text("<script>")
+    page.locator("#log-filter").fill("<script>")
+    expect(page.locator("#L1")).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+    assert "taken" not in page.title()
+
+
+def test_a_running_task_that_is_cancelled_is_said_to_be_stopping(hub, make_task):
+    task = make_task("EMAIL_SIMULATION", name="runs", status="RUNNING", started_at=timezone.now(), claim=7)
+    page = hub()
+    row(page, task).get_by_role("button", name="Cancel").click()
+    expect(row(page, task)).to_contain_text("Cancelling: its worker is letting go")
 
 
 def test_no_worker_is_said_at_once(hub, make_task):
