@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.utils.translation import gettext as now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
@@ -81,16 +81,16 @@ class Parameters(serializers.Serializer[Any]):
     def validate_headers(self, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
             if not TOKEN.fullmatch(name):
-                raise serializers.ValidationError(now("%(name)r is not a header's name.") % {"name": name})
+                raise serializers.ValidationError(gettext("%(name)r is not a header's name.") % {"name": name})
             if name.lower() in OURS:
-                raise serializers.ValidationError(now("%(name)s cannot be given: it is set for you.") % {"name": name})
+                raise serializers.ValidationError(gettext("%(name)s cannot be given: it is set for you.") % {"name": name})
             if not value.isprintable() or not _is_latin(value):
-                raise serializers.ValidationError(now("%(name)s holds what no header can.") % {"name": name})
+                raise serializers.ValidationError(gettext("%(name)s holds what no header can.") % {"name": name})
         return headers
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["body"] and attrs["method"] in BODILESS:
-            said = now("%(method)s has no body.") % {"method": attrs["method"]}
+            said = gettext("%(method)s has no body.") % {"method": attrs["method"]}
             raise serializers.ValidationError({"body": [said]})
         return attrs
 
