@@ -9,24 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
+from tasks.engine.ends import Bell, Ends, get_ends
 from tasks.models import FINAL, Task
 
-LOOK_EVERY = 0.15  # seconds
+AWAY_AGAIN = 1.0  # seconds between tries while the database is away
 
 
 class Waiters:
-    """Whoever waits, by task. While anybody does, one thread looks for all of them with one query.
-
-    On SQLite it asks the table only after something was written (PRAGMA data_version).
-    """
+    """Whoever waits, by task. While anybody does, one thread looks for all of them with one query, when told to."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[uuid.UUID, set[threading.Event]] = defaultdict(set)
+        self._newcomers = False  # they may have ended before they were waited for
         self._thread: threading.Thread | None = None
-        self._seen: int | None = None
+        self._bell: Bell | None = None  # made in the process that uses it: no two share a pipe
 
     def wait(self, task_id: uuid.UUID, seconds: float) -> None:
         """Return once the task has ended or is gone, or the time is up."""
@@ -38,10 +37,12 @@ class Waiters:
         ended = threading.Event()
         with self._lock:
             self._waiting[task_id].add(ended)
-            self._seen = None  # this one may have ended before it was waited for
+            self._newcomers = True
+            bell = self._bell = self._bell or Bell()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look, name="waiters", daemon=True)
+                self._thread = threading.Thread(target=self._look, args=[bell], name="waiters", daemon=True)
                 self._thread.start()
+        bell.ring()
         try:
             yield ended
         finally:
@@ -49,41 +50,35 @@ class Waiters:
                 self._waiting[task_id].discard(ended)
                 if not self._waiting[task_id]:
                     del self._waiting[task_id]
+            bell.ring()
 
-    def _look(self) -> None:
-        pause = threading.Event()
+    def _look(self, bell: Bell) -> None:
+        ends: Ends | None = None
         try:
-            while wanted := self._wanted():
-                self._tell(self._ended(wanted))
-                pause.wait(LOOK_EVERY)
+            while self._anybody():
+                try:
+                    ends = ends or get_ends()
+                    if ends.may_be() or self._newcomers:
+                        self._tell(self._ended())
+                    ends.wait(bell)
+                except (DatabaseError, InterfaceError):
+                    ends = None
+                    connection.close()
+                    bell.wait(AWAY_AGAIN)
         finally:
             connection.close()
 
-    def _wanted(self) -> list[uuid.UUID]:
+    def _anybody(self) -> bool:
         with self._lock:
-            wanted = list(self._waiting)
-            if not wanted:
+            if not self._waiting:
                 self._thread = None
-            return wanted
+            return bool(self._waiting)
 
-    def _ended(self, wanted: list[uuid.UUID]) -> set[uuid.UUID]:
-        try:
-            if not self._something_changed():
-                return set()
-            going_on = Task.objects.filter(pk__in=wanted).exclude(status__in=FINAL)
-            return set(wanted) - set(going_on.values_list("pk", flat=True))
-        except DatabaseError:
-            connection.close()  # it may be back at the next look
-            return set()
-
-    def _something_changed(self) -> bool:
-        if connection.vendor != "sqlite":
-            return True
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA data_version")
-            [version] = cursor.fetchone()
-        changed, self._seen = version != self._seen, version
-        return changed
+    def _ended(self) -> set[uuid.UUID]:
+        with self._lock:
+            wanted, self._newcomers = list(self._waiting), False
+        going_on = Task.objects.filter(pk__in=wanted).exclude(status__in=FINAL)
+        return set(wanted) - set(going_on.values_list("pk", flat=True))
 
     def _tell(self, ended: set[uuid.UUID]) -> None:
         with self._lock:
