@@ -122,6 +122,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tasks.middleware.RequestIdMiddleware",
+    "tasks.middleware.NulMiddleware",
     "tasks.middleware.PrivateMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "tasks.middleware.UnfinishedMiddleware",

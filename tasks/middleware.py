@@ -1,4 +1,4 @@
-"""What holds for every request: its id, no permission to store its answer, and that it must be whole."""
+"""What holds for every request: its id, no NUL, no permission to store its answer, and that it must be whole."""
 
 from __future__ import annotations
 
@@ -47,6 +47,20 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = REQUEST_ID.get()
         return True
+
+
+class NulMiddleware:
+    """A NUL in an address names nothing, and PostgreSQL refuses to look for it: it becomes what stands for no sign."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.path_info = request.path_info.replace("\0", "\ufffd")
+        request.path = request.path.replace("\0", "\ufffd")
+        # Before anybody has asked for request.GET.
+        request.META["QUERY_STRING"] = request.META.get("QUERY_STRING", "").replace("%00", "%EF%BF%BD")
+        return self.get_response(request)
 
 
 class PrivateMiddleware:

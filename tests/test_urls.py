@@ -181,6 +181,35 @@ def test_nothing_breaks_for_those_who_belong_here(world, request, who, route):
         assert answer.status < 500, (method, route)
 
 
+# What views read from an address, beside the fields of filters and forms.
+ASKED = (
+    "about after before csv cursor fields from kind next order owner q queue range since state status task_type v who"
+)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_nul_that_no_database_takes_breaks_nothing(world, staff, route):
+    client = browser_of(staff)
+    for name in ASKED.split():
+        answer = ask(client, "get", f"{world.path(route)}?{name}=%00a")
+        assert answer.status < 500, (route, name)
+    for name in re.findall(r"<(?:str:)?(\w+)>", route):
+        nowhere = World(world.task, world.values | {name: "%00a"})
+        for method in ("get", "post", "delete"):
+            assert ask(client, method, nowhere.path(route)).status < 500, (route, method)
+    if not route.startswith("api/"):
+        fields = {
+            "id": "\0",
+            "items": "\0",
+            "next": "/\0",
+            "receipt": "\0",
+            "action": "\0",
+            "queue": "\0",
+            "name": "\0",
+        }
+        assert ask(client, "post", world.path(route), {"data": fields}).status < 500
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_head_is_answered_like_a_get(world, staff, route):
     client = browser_of(staff)
