@@ -83,7 +83,9 @@ class Parameters(serializers.Serializer[Any]):
             if not TOKEN.fullmatch(name):
                 raise serializers.ValidationError(gettext("%(name)r is not a header's name.") % {"name": name})
             if name.lower() in OURS:
-                raise serializers.ValidationError(gettext("%(name)s cannot be given: it is set for you.") % {"name": name})
+                raise serializers.ValidationError(
+                    gettext("%(name)s cannot be given: it is set for you.") % {"name": name}
+                )
             if not value.isprintable() or not _is_latin(value):
                 raise serializers.ValidationError(gettext("%(name)s holds what no header can.") % {"name": name})
         return headers
