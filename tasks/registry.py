@@ -59,7 +59,8 @@ class TaskType:
     `retry_items` names the states of a task's items that its plain retry does again ("pending,failed"): for work that
     must not happen twice. `result` declares, for the documentation alone, what the handler gives back: a serializer for
     an object, a field for a plain value. `preview` gives from validated parameters, files and all, what
-    `preview_template` shows before they are submitted, or raises ValidationError.
+    `preview_template` shows before they are submitted, or raises ValidationError. `notice` gives what a person should
+    know of this hub before they fill in the form, or nothing.
     """
 
     name: str
@@ -80,6 +81,7 @@ class TaskType:
     retry_items: str = ""
     preview: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     preview_template: str = ""
+    notice: Callable[[], Text] | None = None
     hidden: bool = False  # not offered on the pages
 
     @cached_property

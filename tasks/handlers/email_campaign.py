@@ -89,6 +89,25 @@ def sample() -> dict[str, Any]:
     }
 
 
+# Backends of Django's that take every message and send none.
+KEEPERS = ("console", "dummy", "filebased", "locmem")
+
+
+def notice() -> str:
+    """That nothing will be sent, where that is so: known before, not from the result."""
+    if not settings.MAIL_SERVER_SET:
+        return gettext(
+            "No mail server is set, so the messages go to the outbox: the files of the task. Nothing is sent. "
+            "EMAIL_URL names a server."
+        )
+    kind = settings.EMAIL_BACKEND.removeprefix("django.core.mail.backends.").split(".")[0]
+    if kind in KEEPERS:
+        return gettext("EMAIL_URL names no mail server but Django's “%(kind)s” backend. Nothing is sent.") % {
+            "kind": kind
+        }
+    return ""
+
+
 def courier_for(context: TaskContext) -> Courier:
     """The configured mail server; the outbox, where none is set."""
     if not settings.MAIL_SERVER_SET:
@@ -114,6 +133,7 @@ def courier_for(context: TaskContext) -> Courier:
     retry_items="pending,failed",
     preview=preview,
     preview_template="tasks/previews/email.html",
+    notice=notice,
 )
 def email_campaign(context: TaskContext, **parameters: Any) -> dict[str, Any]:
     began = time.monotonic()

@@ -74,3 +74,22 @@ def test_an_old_result_without_the_newer_keys_is_still_shown(make_task):
     result = {"total_emails": 1, "sent_successfully": 1, "failed": 0, "sent_emails": [], "failed_emails": []}
     task = make_task("EMAIL_SIMULATION", status="SUCCESS", result_data=result)
     assert "Messages" in render_to_string("tasks/results/email_simulation.html", {"task": task, "result": result})
+
+
+def form_of(client, kind: str) -> str:
+    return client.get(f"/tasks/new/{kind}/", REMOTE_ADDR="127.0.0.1", HTTP_HOST="localhost").content.decode()
+
+
+def test_the_form_says_beforehand_that_without_a_server_nothing_is_sent(client, settings):
+    assert "No mail server is set, so the messages go to the outbox" in form_of(client, "EMAIL_CAMPAIGN")
+    assert "No mail server" not in form_of(client, "NOOP")
+    settings.MAIL_SERVER_SET = True
+    for kind in ("console", "dummy", "filebased", "locmem"):
+        settings.EMAIL_BACKEND = f"django.core.mail.backends.{kind}.EmailBackend"
+        assert f"“{kind}” backend. Nothing is sent." in form_of(client, "EMAIL_CAMPAIGN")
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    assert "Nothing is sent" not in form_of(client, "EMAIL_CAMPAIGN")
+
+
+def test_the_form_of_a_simulation_says_always_that_nothing_is_sent(client):
+    assert "Nothing is sent." in form_of(client, "EMAIL_SIMULATION")
