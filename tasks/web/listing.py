@@ -15,7 +15,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 from tasks.filters import REACH, TaskFilter, parse
-from tasks.models import Status, Task
+from tasks.models import Status, Task, TaskAttempt
 from tasks.web import words
 from tasks.web.default_view import EVERYTHING, default_view, view_of
 from tasks.web.hub import CAP, Counts, Hub, counts_for, hub_state
@@ -260,6 +260,21 @@ class Listing:
     @property
     def is_filtered(self) -> bool:
         return any(self.query.get(name) for name in FILTERS)
+
+    @property
+    def asks_for_failed_alone(self) -> bool:
+        given = {name: value for name in FILTERS if (value := self.query.get(name))}
+        return self.is_first_page and given == {"status": Status.FAILED}
+
+    @cached_property
+    def failed_tries(self) -> list[TaskAttempt] | None:
+        """The last one, if any, for a tab without a failed task: what failed may have been tried again. None: unknown."""
+        tries = TaskAttempt.objects.exclude(outcome=TaskAttempt.Outcome.CANCELLED)
+        try:
+            with patience():
+                return list(tries.filter(task__in=self.visible.order_by()).select_related("task").order_by("-id")[:1])
+        except TookTooLong:
+            return None
 
     @cached_property
     def hints(self) -> list[str]:

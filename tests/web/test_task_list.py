@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tasks.models import Status, Task
+from tasks.models import Status, Task, TaskAttempt
 from tests.web.pages import element, elements, inline_code, texts, visible_text
 
 pytestmark = pytest.mark.django_db
@@ -197,3 +197,18 @@ def test_pages_carry_nothing_inline_and_are_not_kept(client, make_task, url):
     answer = client.get(url)
     assert inline_code(answer.content.decode()) == []
     assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_an_empty_tab_of_failed_tasks_says_when_something_failed_last(
+    owners_browser, strangers_browser, owner, make_task
+):
+    def said(client, query="status=FAILED"):
+        return visible_text(client.get(f"/?{query}").content.decode())
+
+    retried = make_task("NOOP", name="tried again", status="SUCCESS", owner=owner, completed_at=timezone.now())
+    TaskAttempt.objects.create(task=retried, outcome="cancelled")
+    assert "Last failure: never" in said(owners_browser)
+    TaskAttempt.objects.create(task=retried, outcome="failed", ended_at=timezone.now() - timedelta(hours=2))
+    assert "Last failed try: 2 h ago, tried again" in said(owners_browser)
+    assert "Last failure: never" in said(strangers_browser)
+    assert "Last fail" not in said(owners_browser, "status=FAILED&q=kind:noop")
