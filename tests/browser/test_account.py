@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -32,6 +34,21 @@ def test_one_signs_in_where_one_wanted_to_go_and_out_again(hub, watch, login_mod
     page.get_by_role("button", name="Account of staff").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_too_many_wrong_passwords_lock_the_form_and_say_until_when(hub, watch, login_mode, settings):
+    watch.expected = ("429",)
+    page = hub("/workers/")
+    for _try in range(settings.AXES_FAILURE_LIMIT):
+        with page.expect_navigation():
+            sign_in(page, "wrong")
+    notice = page.get_by_role("alert")
+    expect(notice).to_contain_text(re.compile(r"Too many tries\. Try again after \d\d:\d\d\."))
+    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+    with page.expect_navigation():
+        sign_in(page)  # the right one helps no more
+    expect(notice).to_contain_text("Too many tries.")
+    assert "/sign-in/" in page.url
 
 
 def test_a_password_can_be_seen_while_one_types_it(hub, login_mode):
