@@ -24,8 +24,13 @@ TONES = {TaskLogLine.Level.ERROR: "bad", TaskLogLine.Level.WARNING: "warn"}
 SGR = re.compile(r"\x1b\[([0-9;]*)m")
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 # What would reorder or hide text: shown as its code instead.
-INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-KNOWN_CODES = frozenset({1, 3, 4, *range(30, 38), *range(90, 98)})
+INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+COLOURS = frozenset(map(str, (*range(30, 38), *range(90, 98))))
+WEIGHTS = frozenset({"1", "3", "4"})
+# What ends them: a colour, a weight, or all.
+ENDS = {"0": COLOURS | WEIGHTS, "39": COLOURS, "22": {"1"}, "23": {"3"}, "24": {"4"}}
+# Colours by number or by red, green and blue: not ours, and their parts are no codes.
+FURTHER_COLOURS = re.compile(r"(?<![0-9])([34])8;(?:5;[0-9]*|2;[0-9]*;[0-9]*;[0-9]*)")
 
 
 def readable(text: str) -> SafeString:
@@ -46,13 +51,14 @@ def visible(text: str) -> str:
 
 
 def _classes(codes: str, before: str) -> str:
-    kept = before.split()
-    for code in (int(number or 0) for number in codes.split(";")):
-        if code == 0:
-            kept = []
-        elif code in KNOWN_CODES:
-            kept.append(f"ansi-{code}")
-    return " ".join(dict.fromkeys(kept))
+    kept = [name.removeprefix("ansi-") for name in before.split()]
+    for code in FURTHER_COLOURS.sub(r"\g<1>9", codes).split(";"):
+        code = code.lstrip("0") or "0"
+        ended = COLOURS if code in COLOURS else ENDS.get(code, frozenset({code}))
+        kept = [other for other in kept if other not in ended]
+        if code in COLOURS | WEIGHTS:
+            kept.append(code)
+    return " ".join(f"ansi-{code}" for code in kept)
 
 
 class Lines:

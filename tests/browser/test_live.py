@@ -199,6 +199,31 @@ def test_log_lines_can_be_filtered_and_linked_and_earlier_ones_loaded(hub, make_
     expect(page.locator("#lines > li")).to_have_count(1200)
 
 
+def test_escapes_in_log_lines_become_our_colours_or_nothing_on_the_screen_and_in_a_copy(hub, make_task):
+    task = make_task(status="SUCCESS", completed_at=timezone.now())
+    lines = (
+        "\x1b[1;31mred and <b>bold</b>\x1b[0m, then plain",
+        "\x1b[2J\x1b]0;a title\x07\x1b]8;;https://evil.example/\x1b\\link\x1b]8;;\x1b\\ \x1b[1Aup\x1b[38;5;999mfar",
+        "safe\u202etxt.exe \x9b31m\x1b",
+    )
+    TaskLogLine.objects.bulk_create(TaskLogLine(task=task, seq=n, message=line) for n, line in enumerate(lines, 1))
+    page = hub(f"/tasks/{task.pk}/")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown = ["red and <b>bold</b>, then plain", "link upfar", "safe<U+202E>txt.exe <U+009B>31m<U+001B>"]
+    for number, text in enumerate(shown, 1):
+        expect(page.locator(f"#L{number} > span")).to_have_text(text)
+    red = page.locator("#L1 .ansi-31")
+    expect(red).to_have_class("ansi-1 ansi-31")
+    colour = "line => getComputedStyle(line).color"
+    assert red.evaluate(colour) != page.locator("#L1 > span").evaluate(colour)
+    page.locator("#log-full").click()
+    page.wait_for_function("document.fullscreenElement?.id === 'log'")
+    expect(red).to_be_visible()
+    page.locator("#log-copy").click()
+    page.wait_for_function("navigator.clipboard.readText().then((text) => text.length > 0)")
+    assert page.evaluate("navigator.clipboard.readText()").splitlines() == shown
+
+
 def test_log_lines_have_the_time_of_day_the_time_since_the_start_or_none_as_one_likes(hub, make_task):
     start = timezone.now() - timedelta(minutes=5)
     task = make_task(status="RUNNING", started_at=start, claim=5)

@@ -11,6 +11,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from tasks.models import Cluster, Queue, Status, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
+from tasks.web.log import readable
 from tests.web.pages import element, inline_code, visible_text
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +96,22 @@ def test_hostile_text_stays_text(client, make_task):
     assert "<script>alert" not in page
     assert '<span class="ansi-31">&lt;script&gt;alert(1)&lt;/script&gt;</span>' in page
     assert "&lt;U+202E&gt;evil end" in page
+
+
+@pytest.mark.parametrize(
+    ("line", "html"),
+    [
+        ("\x1b[1;31mbold red\x1b[32m bold green\x1b[39m bold", '<span class="ansi-1 ansi-31">bold red</span>'
+         '<span class="ansi-1 ansi-32"> bold green</span><span class="ansi-1"> bold</span>'),
+        ("\x1b[4;33ma\x1b[24mb\x1b[mc", '<span class="ansi-4 ansi-33">a</span><span class="ansi-33">b</span>c'),
+        ("\x1b[38;5;31ma\x1b[48;2;1;3;4mb", "ab"),
+        ("\x1b[31;38;5;4ma", "a"),
+        (f"\x1b[{'1' * 5000}ma", "a"),
+        ("\x9b31ma", "&lt;U+009B&gt;31ma"),
+    ],
+)  # fmt: skip
+def test_colours_of_a_log_line_follow_each_other_as_in_a_terminal(line, html):
+    assert readable(line) == html
 
 
 def test_a_failed_task_says_what_went_wrong_and_what_to_do(client, make_task):
