@@ -60,7 +60,7 @@ class SignInView(views.LoginView):
 def locked_out(request: HttpRequest, response: HttpResponse, credentials: Any) -> HttpResponse:
     """Called by django-axes in place of the sign-in page, after too many tries."""
     until = timezone.localtime(timezone.now() + settings.AXES_COOLOFF_TIME)
-    context = {"locked_until": time_format(until, "H:i")}
+    context = {"locked_until": time_format(until, "H:i"), "username": request.POST.get("username", "")}
     return render(request, "account/sign_in.html", context, status=429)
 
 

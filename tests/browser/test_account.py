@@ -44,6 +44,7 @@ def test_too_many_wrong_passwords_lock_the_form_and_say_until_when(hub, watch, l
             sign_in(page, "wrong")
     notice = page.get_by_role("alert")
     expect(notice).to_contain_text(re.compile(r"Too many tries\. Try again after \d\d:\d\d\."))
+    expect(page.get_by_label("Name or email")).to_have_value("staff")
     assert [one["id"] for one in Axe().run(page).response["violations"]] == []
     with page.expect_navigation():
         sign_in(page)  # the right one helps no more
