@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from tasks.engine.ends import Bell, Ends, get_ends
+from tasks.engine.bell import Bell
+from tasks.engine.ends import Ends, get_ends
 from tasks.models import FINAL, Task
 
 AWAY_AGAIN = 1.0  # seconds between tries while the database is away

@@ -8,13 +8,12 @@ once in a while all the same.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
 import time
 from typing import Protocol
 
 from django.db import connection
+
+from tasks.engine.bell import Bell
 
 CHANNEL = "taskhub_ends"
 LISTENING = 7881697064  # an advisory lock; the trigger names it too
@@ -22,25 +21,6 @@ COUNTER_EVERY = 0.15  # seconds between looks at the change counter
 REST = 0.15  # seconds from a message until we listen again: however much ends, it is told no oftener
 SETTLED = 0.1  # seconds after which whatever was about to be committed as we began to listen has been
 LOST = 5.0  # seconds after which a lost message is made up for
-
-
-class Bell:
-    """Wakes whoever waits for ends, for another reason."""
-
-    def __init__(self) -> None:
-        self.wake_fd, self._ring_fd = os.pipe()
-        os.set_blocking(self.wake_fd, False)
-        os.set_blocking(self._ring_fd, False)
-
-    def ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well as one byte more
-            os.write(self._ring_fd, b"!")
-
-    def wait(self, seconds: float, *others: int) -> None:
-        """Return when it rings, when one of the other descriptors has something, or when the time is up."""
-        select.select([self.wake_fd, *others], [], [], seconds)
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.wake_fd, 4096)
 
 
 class Ends(Protocol):

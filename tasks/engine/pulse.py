@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import select
 import signal
 import threading
 import time
@@ -143,9 +142,7 @@ class Pulse(threading.Thread):
         """Sleep until there is something to do. Who wakes us looks at `asleep`, so it is set before the last look."""
         self.asleep = True
         if not self._has_work():
-            select.select([self.slot.wake_fd], [], [], self._patience())
-            # Now, not later: who rings during the coming turn must find us awake after it.
-            self.slot.silence()
+            self.slot.wait(self._patience())
         self.asleep = False
 
     def _has_work(self) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import mmap
-import os
 from enum import IntEnum
+
+from tasks.engine.bell import Bell
 
 
 class Reason(IntEnum):
@@ -35,32 +35,15 @@ class _Values(ctypes.Structure):
     ]
 
 
-class Slot:
-    """One worker's values in shared memory. No dead process can hold anything here."""
+class Slot(Bell):
+    """One worker's values in shared memory, and the bell of its pulse. No dead process can hold anything here."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._memory = mmap.mmap(-1, ctypes.sizeof(_Values))
         self.values = _Values.from_buffer(self._memory)
-        self.wake_fd, self._ring_fd = os.pipe()
-        os.set_blocking(self.wake_fd, False)
-        os.set_blocking(self._ring_fd, False)
-
-    def ring(self) -> None:
-        """Wake the worker's pulse."""
-        # A full pipe wakes as well as one byte more; a closed one is a dead worker, which the sentinel sees elsewhere.
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._ring_fd, b"!")
-
-    def silence(self) -> None:
-        """Empty the pipe, in the worker."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.wake_fd, 65_536)
 
     def interrupt(self, claim: int, reason: Reason) -> None:
         """Ask that this claim's handler stops: the reason first, for the claim is what makes it count."""
         self.values.reason = reason
         self.values.interrupt = claim
-
-    def close(self) -> None:
-        os.close(self.wake_fd)
-        os.close(self._ring_fd)

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from tasks import lifecycle
 from tasks.engine import ends
+from tasks.engine.bell import Bell
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,14 +30,6 @@ def other():
 
 def told(other):
     return len(list(other.notifies(timeout=0.2)))
-
-
-def test_a_bell_ends_a_wait():
-    bell = ends.Bell()
-    bell.ring()
-    begun = time.monotonic()
-    bell.wait(60)
-    assert time.monotonic() - begun < 5
 
 
 @on_postgresql
@@ -70,7 +63,7 @@ def test_two_that_write_at_once_do_not_take_each_other_for_a_listener(make_task,
 def test_whoever_waits_hears_at_once_and_is_told_once(make_task, other, monkeypatch):
     monkeypatch.setattr(ends, "SETTLED", 60)
     monkeypatch.setattr(ends, "REST", 60)
-    listener, bell = ends.get_ends(), ends.Bell()
+    listener, bell = ends.get_ends(), Bell()
     assert listener.may_be()
     waiting = threading.Timer(0.2, lambda: other.execute("UPDATE tasks_task SET status = status WHERE false"))
     waiting.start()
@@ -87,7 +80,7 @@ def test_whoever_waits_hears_at_once_and_is_told_once(make_task, other, monkeypa
 def test_a_lost_message_is_made_up_for(monkeypatch):
     monkeypatch.setattr(ends, "SETTLED", 0.01)
     monkeypatch.setattr(ends, "LOST", 0.02)
-    listener, bell = ends.get_ends(), ends.Bell()
+    listener, bell = ends.get_ends(), Bell()
     for _ in range(3):
         assert listener.may_be()
         listener.wait(bell)
