@@ -99,6 +99,7 @@ class Bucket:
 class Row(Bucket):
     """What is read of a roll-up."""
 
+    start: datetime
     task_type: str = ""
     slowest: list[list[Any]] = field(default_factory=list)
     errors: dict[str, list[Any]] = field(default_factory=dict)
@@ -126,8 +127,11 @@ def answer(name: str, *, owner: int | None = None, task_type: str = "", now: dat
     start = last + chosen.bucket - chosen.length
     rows = list(_read(_of(chosen.span, owner, task_type).filter(start__gte=start)))
     buckets = [Bucket(start + number * chosen.bucket) for number in range(chosen.length // chosen.bucket)]
+    cells: dict[tuple[str, int], Bucket] = defaultdict(Bucket)
+    for row in rows:
+        cells[row.task_type, (row.start - start) // chosen.bucket].add(row)
     by_type: dict[str, Bucket] = defaultdict(Bucket)
-    for (label, place), cell in _cells(rows, start, chosen.bucket).items():
+    for (label, place), cell in cells.items():
         by_type[label].add(cell)
         if 0 <= place < len(buckets):
             buckets[place].add(cell)
@@ -144,22 +148,6 @@ def answer(name: str, *, owner: int | None = None, task_type: str = "", now: dat
         _errors(rows),
         _slowest(rows),
     )
-
-
-def _cells(rows: list[Row], start: datetime, bucket: timedelta) -> dict[tuple[str, int], Bucket]:
-    """The rows by type and by bar. What is alone in its place is taken as it is: most of the work is to add up."""
-    cells: dict[tuple[str, int], Bucket] = {}
-    for row in rows:
-        place = row.task_type, (row.start - start) // bucket if row.start else 0
-        if (cell := cells.get(place)) is None:
-            cells[place] = row
-        elif type(cell) is Row:
-            cells[place] = both = Bucket()
-            both.add(cell)
-            both.add(row)
-        else:
-            cell.add(row)
-    return cells
 
 
 def _errors(rows: list[Row]) -> list[tuple[str, int, datetime]]:
