@@ -21,10 +21,8 @@ def insert_tasks(tasks: Sequence[Task]) -> None:
     fields: list[Any] = list(Task._meta.concrete_fields)
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
     rows = list(_rows(tasks, fields, connection))
-    with (
-        connection.cursor() as cursor,
-        connection.wrap_database_errors,
-    ):  # Django's cursor leaves those of COPY as they are
+    # Django's cursor leaves the errors of a COPY as they are.
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY tasks_task ({columns}) FROM STDIN") as copy:
                 for row in rows:
