@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Func, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid_utils import compat as uuid_utils
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
+from tasks.querysets import TaskFileQuerySet, TaskQuerySet
 
 
 def new_id() -> uuid.UUID:
@@ -64,42 +63,6 @@ class Queue(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class IsTrue(Func):
-    """The condition as a value, which no index knows."""
-
-    template = "(%(expressions)s) IS TRUE"
-    output_field = models.BooleanField()
-
-
-class TaskQuerySet(models.QuerySet["Task"]):
-    def guarded(self, **conditions: Any) -> TaskQuerySet:
-        """Those of these few rows that fulfil the conditions, which no index serves: they are looked up by what else is asked.
-
-        Where a planner's statistics are older than the last thousand submits, it would rather go through all that waits.
-        """
-        return self.filter(IsTrue(Q(**conditions)))
-
-    def visible_to(self, user: User | AnonymousUser) -> TaskQuerySet:
-        """The tasks this person may see: their own, or all of them by permission."""
-        if not user.is_authenticated:
-            return self.none()
-        if user.has_perm("tasks.view_all_tasks"):
-            return self
-        return self.filter(owner_id=user.pk)
-
-    def manageable_by(self, user: User | AnonymousUser) -> TaskQuerySet:
-        """The tasks this person may act on: their own, or all of them by permission."""
-        if not user.is_authenticated:
-            return self.none()
-        if user.has_perm("tasks.manage_all_tasks"):
-            return self
-        return self.filter(owner_id=user.pk)
-
-    def newest_first(self) -> TaskQuerySet:
-        # Ids are time-ordered: the primary key serves the list, no index on created_at is needed.
-        return self.order_by("-id")
 
 
 class Task(models.Model):
@@ -279,12 +242,6 @@ class TaskItem(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class TaskFileQuerySet(models.QuerySet["TaskFile"]):
-    def published(self) -> TaskFileQuerySet:
-        """Without what a running try has saved: that becomes visible with its outcome."""
-        return self.filter(claim=None)
 
 
 def stored_path(file: TaskFile, name: str) -> str:

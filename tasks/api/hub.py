@@ -18,7 +18,8 @@ from tasks import registry
 from tasks.api.documented import documented
 from tasks.api.schemas import parameters_schema, result_schema
 from tasks.api.serializers import HealthSerializer, TaskTypeSerializer
-from tasks.models import Cluster, Task, TaskQuerySet
+from tasks.models import Cluster, Task
+from tasks.querysets import TaskQuerySet
 
 EXACT_COUNT = 10_000
 

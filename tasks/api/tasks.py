@@ -33,7 +33,8 @@ from tasks.api.serializers import CancelledSerializer, RetrySerializer, SubmitSe
 from tasks.api.submitting import submission_of
 from tasks.api.waiting import wait_for_end
 from tasks.filters import TaskFilter
-from tasks.models import Task, TaskQuerySet
+from tasks.models import Task
+from tasks.querysets import TaskQuerySet
 
 PAGE, LARGEST_PAGE = 200, 1000
 LONGEST_WAIT = 60  # seconds

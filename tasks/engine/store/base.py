@@ -18,7 +18,8 @@ from django.utils import timezone
 from tasks import registry
 from tasks.engine.outcome import Claimed, Move, Outcome, back_off
 from tasks.lifecycle import TRANSITIONS, give_items
-from tasks.models import Cluster, Queue, Status, Task, TaskAttempt, TaskQuerySet, WaitsFor
+from tasks.models import Cluster, Queue, Status, Task, TaskAttempt, WaitsFor
+from tasks.querysets import TaskQuerySet
 
 UNHELD: dict[str, Any] = {"claim": None, "cluster": None, "worker": None}
 FRESH: dict[str, Any] = {"status": Status.PENDING, "started_at": None, "progress": 0, "progress_message": ""}
@@ -79,14 +80,14 @@ class Store:
 
         May be asked again, when a reply was lost after its COMMIT: what runs under this claim is started.
         """
-        held = Task.objects.filter(pk=claimed.id).guarded(claim=claimed.claim)
+        held = Task.objects.under(claimed.claim, claimed.id)
         waiting = held.guarded(status__in=TRANSITIONS["start"].sources)
         changed = waiting.update(status=Status.RUNNING, started_at=began, version=F("version") + 1)
         return bool(changed) or held.guarded(status=Status.RUNNING).exists()
 
     def is_ours(self, claimed: Claimed) -> bool:
         """Whether what this claim writes is still taken. A cancelled task keeps it until its worker lets go."""
-        return Task.objects.filter(pk=claimed.id, claim=claimed.claim).exists()
+        return Task.objects.under(claimed.claim, claimed.id).exists()
 
     def held_by(self, cluster: str, worker: int | None = None) -> TaskQuerySet:
         held = Task.objects.filter(cluster=cluster, claim__isnull=False)
@@ -123,7 +124,7 @@ class Store:
             values |= {"status": Status.FAILED, "started_at": outcome.began, "completed_at": outcome.ended}
         else:
             values |= FRESH | {"run_at": outcome.run_at, "waits_for": WaitsFor.TIME}
-        held = Task.objects.filter(pk=claimed.id).guarded(claim=claimed.claim, status__in=sources(outcome.move))
+        held = Task.objects.under(claimed.claim, claimed.id).guarded(status__in=sources(outcome.move))
         if not held.update(version=F("version") + 1, **values):
             self._let_go([claimed])
             return
@@ -209,7 +210,7 @@ class Store:
             # The first loss is taken up again at once: the process, not the task, is the likelier culprit.
             pause = timedelta(seconds=0 if losses == 1 else 2 ** (losses - 1))
             values |= FRESH | {"run_at": now + pause, "waits_for": WaitsFor.TIME if pause else WaitsFor.NOTHING}
-        Task.objects.filter(pk=task.pk, claim=task.claim).update(version=F("version") + 1, **values)
+        Task.objects.under(task.claim or 0, task.pk).update(version=F("version") + 1, **values)
         TaskAttempt.objects.create(
             task=task,
             outcome=TaskAttempt.Outcome.LOST,

@@ -21,7 +21,7 @@ def write_report(claimed: Claimed, report: Report, first_seq: int | None) -> int
     Gives the number of the report's first log line. It is asked of the database where `first_seq` is None.
     The same report may be written again: nothing of it is there twice.
     """
-    held = Task.objects.filter(pk=claimed.id).guarded(claim=claimed.claim)
+    held = Task.objects.under(claimed.claim, claimed.id)
     if not held.select_for_update().exists():
         files.forget(report.files)
         return first_seq
@@ -90,7 +90,7 @@ def publish_files(outcome: Outcome) -> None:
     the same name, the later one's stays.
     """
     claimed = outcome.claimed
-    held = Task.objects.filter(pk=claimed.id).guarded(claim=claimed.claim)
+    held = Task.objects.under(claimed.claim, claimed.id)
     if outcome.move not in ENDS or not held.select_for_update().exists():
         return
     saved = TaskFile.objects.filter(task_id=claimed.uuid, kind=TaskFile.Kind.OUTPUT)
