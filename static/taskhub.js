@@ -501,6 +501,11 @@
     if (act) { if (event.key !== "Escape") event.preventDefault(); act(); }
   });
 
+  // A browser may skip the transition from page to page, also one that no event tells of. That is no fault.
+  addEventListener("unhandledrejection", (event) => {
+    if (event.reason instanceof DOMException && event.reason.message.startsWith("Transition was")) event.preventDefault();
+  });
+
   // Browsers without invoker commands.
   if (!("commandForElement" in HTMLButtonElement.prototype)) {
     document.addEventListener("click", (event) => {

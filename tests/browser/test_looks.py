@@ -107,3 +107,12 @@ def test_the_pages_speak_german(browser, live_server, addresses):
     expect(page.locator("h1")).to_have_text("Aufgaben")
     expect(page.locator("#rows")).to_contain_text("Fehlgeschlagen")
     page.context.close()
+
+
+def test_a_transition_that_the_browser_skips_is_no_fault_but_any_other_rejection_is(hub, watch):
+    page = hub()
+    page.evaluate("() => { Promise.reject(new DOMException('Transition was skipped', 'AbortError')) }")
+    watch.expected = ("something else",)
+    with page.expect_event("pageerror"):
+        page.evaluate("() => { Promise.reject(new Error('something else')) }")
+    assert [fault for fault in watch.faults if "uncaught" in fault] == ["uncaught: something else"]
