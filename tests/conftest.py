@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.cache import cache
 
 from tasks.models import Task
 from tests.hub import RunningHub, empty_database
@@ -24,6 +25,14 @@ collect_ignore = [] if find_spec("playwright") else ["browser"]
 def pytest_unconfigure() -> None:
     """The data folder goes with the test run."""
     shutil.rmtree(settings.DATA_DIR, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    """Counts and sums are kept for a while; a test begins without those of another's database."""
+    cache.clear()
+    yield
+    cache.clear()
 
 
 @pytest.fixture

@@ -16,9 +16,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def shared_hub(settings):
     settings.ACCESS, settings.MAX_PENDING, settings.MAX_STORED_BYTES = "login", 3, 1000
-    cache.clear()
-    yield
-    cache.clear()
 
 
 def test_nobody_has_more_tasks_waiting_than_allowed(owner, stranger):

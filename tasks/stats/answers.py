@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
+from django.core.cache import cache
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -106,6 +107,35 @@ class Row(Bucket):
 
 
 @dataclass
+class Sum:
+    """Roll-ups added up by task type and bar, the first bar being 0; their slowest tasks and their errors."""
+
+    cells: dict[tuple[str, int], Bucket] = field(default_factory=lambda: defaultdict(Bucket))
+    slowest: list[list[Any]] = field(default_factory=list)
+    errors: dict[str, list[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: list[Row], start: datetime, bucket: timedelta) -> Sum:
+        cells: dict[tuple[str, int], Bucket] = defaultdict(Bucket)
+        for row in rows:
+            cells[row.task_type, (row.start - start) // bucket].add(row)
+        slowest = sorted((one for row in rows for one in row.slowest), reverse=True)
+        return cls(cells, slowest[:SLOWEST], most_frequent(row.errors for row in rows))
+
+    def add(self, other: Sum) -> None:
+        for place, cell in other.cells.items():
+            self.cells[place].add(cell)
+        self.slowest = sorted(self.slowest + other.slowest, reverse=True)[:SLOWEST]
+        self.errors = most_frequent([self.errors, other.errors])
+
+    @property
+    def most_errors(self) -> list[tuple[str, int, datetime]]:
+        """Fingerprint, how often, when last."""
+        most = list(self.errors.items())[:MOST_ERRORS]
+        return [(known, count, datetime.fromisoformat(last)) for known, (count, last) in most]
+
+
+@dataclass
 class Answer:
     """The statistics of a range, and of the one before it."""
 
@@ -122,19 +152,14 @@ class Answer:
 def answer(name: str, *, owner: int | None = None, task_type: str = "", now: datetime | None = None) -> Answer:
     """The statistics of one of RANGES, of everybody's tasks or of one owner's, of all types or of one."""
     chosen = RANGES[name]
-    now = now or timezone.now()
-    last = floor_to(now, chosen.bucket)
-    start = last + chosen.bucket - chosen.length
-    rows = list(_read(_of(chosen.span, owner, task_type).filter(start__gte=start)))
+    start = floor_to(now or timezone.now(), chosen.bucket) + chosen.bucket - chosen.length
+    rollups = Rollups(owner, task_type)
+    found = rollups.sum(chosen.span, start, chosen.length, chosen.bucket)
     buckets = [Bucket(start + number * chosen.bucket) for number in range(chosen.length // chosen.bucket)]
-    cells: dict[tuple[str, int], Bucket] = defaultdict(Bucket)
-    for row in rows:
-        cells[row.task_type, (row.start - start) // chosen.bucket].add(row)
     by_type: dict[str, Bucket] = defaultdict(Bucket)
-    for (label, place), cell in cells.items():
+    for (label, place), cell in found.cells.items():
         by_type[label].add(cell)
-        if 0 <= place < len(buckets):
-            buckets[place].add(cell)
+        buckets[place].add(cell)
     total = Bucket(start)
     for kind in by_type.values():
         total.add(kind)
@@ -143,21 +168,22 @@ def answer(name: str, *, owner: int | None = None, task_type: str = "", now: dat
         start,
         buckets,
         total,
-        _before(chosen, start, owner, task_type),
+        _before(chosen, start, rollups),
         sorted(by_type.items(), key=lambda one: -one[1].finished),
-        _errors(rows),
-        _slowest(rows),
+        found.most_errors,
+        [(seconds, key) for seconds, key in found.slowest],
     )
 
 
-def _errors(rows: list[Row]) -> list[tuple[str, int, datetime]]:
-    found = most_frequent(row.errors for row in rows)
-    return [(known, count, datetime.fromisoformat(last)) for known, (count, last) in list(found.items())[:MOST_ERRORS]]
-
-
-def _slowest(rows: list[Row]) -> list[tuple[float, str]]:
-    found = sorted((one for row in rows for one in row.slowest), reverse=True)
-    return [(seconds, key) for seconds, key in found[:SLOWEST]]
+def _before(chosen: Range, start: datetime, rollups: Rollups) -> Bucket:
+    """The range before, for comparison: what its charts would show is left out."""
+    # A week before is told by its days: shifted by some hours, from a twentieth of the rows.
+    span = Span.DAY if chosen.length > timedelta(days=1) else chosen.span
+    first = floor_to(start - chosen.length, SPAN_LENGTH[Span(span)])
+    before = Bucket(first)
+    for cell in rollups.sum(span, first, chosen.length, chosen.length).cells.values():
+        before.add(cell)
+    return before
 
 
 def floor_to(at: datetime, length: timedelta) -> datetime:
@@ -169,34 +195,53 @@ def floor_to(at: datetime, length: timedelta) -> datetime:
     return midnight + (at - midnight) // length * length
 
 
-def _before(chosen: Range, start: datetime, owner: int | None, task_type: str) -> Bucket:
-    """The range before, for comparison: what its charts would show is left out."""
-    # A week before is told by its days: shifted by some hours, from a twentieth of the rows.
-    span = Span.DAY if chosen.length > timedelta(days=1) else chosen.span
-    first = floor_to(start - chosen.length, SPAN_LENGTH[Span(span)])
-    rows = _of(span, owner, task_type).filter(start__gte=first, start__lt=first + chosen.length)
-    before = Bucket(first)
-    for row in _read(rows, ["durations"]):
-        before.add(row)
-    return before
+class Rollups:
+    """The rows of everybody's tasks or of one owner's, of all types or of one."""
 
+    def __init__(self, owner: int | None, task_type: str) -> None:
+        self.owner = EVERYBODY if owner is None else owner
+        self.task_type = task_type
+        self.final = RollupCursor.objects.filter(final=True).first()
 
-def _read(rows: QuerySet[Rollup], parsed: Sequence[str] = PARSED) -> Iterator[Row]:
-    """Their JSON is parsed all at once: taken one by one, the calls would take longer than the work."""
-    texts = [Cast(name, TextField()) for name in parsed]
-    found = list(rows.values_list(*PLAIN, *texts))
-    values = iter(json.loads(f"[{','.join(text for row in found for text in row[len(PLAIN) :])}]"))
-    for row in found:
-        yield Row(**dict(zip(PLAIN, row, strict=False)), **{name: next(values) for name in parsed})
+    def sum(self, span: str, start: datetime, length: timedelta, bucket: timedelta) -> Sum:
+        """From `start` on, in bars of `bucket`. What is counted for good is added up once, and then remembered."""
 
+        def read(since: datetime, until: datetime) -> Sum:
+            return Sum.of(self._read(span, since, until), start, bucket)
 
-def _of(span: str, owner: int | None, task_type: str) -> QuerySet[Rollup]:
-    """The rows to read: the final count of a span that it has passed, else the first one."""
-    counted_to = RollupCursor.objects.filter(final=True).values_list("counted_to", flat=True).first()
-    whole = floor_to(counted_to, SPAN_LENGTH[Span(span)]) if counted_to else None
-    rows = Rollup.objects.filter(span=span, owner=EVERYBODY if owner is None else owner)
-    if task_type:
-        rows = rows.filter(task_type=task_type)
-    if whole is None:
-        return rows.filter(final=False)
-    return rows.filter(Q(final=True, start__lt=whole) | Q(final=False, start__gte=whole))
+        end = start + length
+        final_to = min(max(start, self._final_to(span) or start), end)
+        total = Sum()
+        if start < final_to:
+            seconds = SPAN_LENGTH[Span(span)].total_seconds()  # by then there is more of it
+            key = self._key(span, start, final_to, bucket)
+            total.add(cast(Sum, cache.get_or_set(key, lambda: read(start, final_to), seconds)))
+        if final_to < end:
+            total.add(read(final_to, end))
+        return total
+
+    def _key(self, *of: Any) -> str:
+        cursor = self.final and self.final.pk  # another one begins when all is counted anew
+        return f"stats:{hashlib.blake2s(repr((cursor, self.owner, self.task_type, *of)).encode()).hexdigest()}"
+
+    def _read(self, span: str, since: datetime, until: datetime) -> list[Row]:
+        """Their JSON is parsed all at once: taken one by one, the calls would take longer than the work."""
+        texts = [Cast(name, TextField()) for name in PARSED]
+        found = list(self._of(span).filter(start__gte=since, start__lt=until).values_list(*PLAIN, *texts))
+        values = iter(json.loads(f"[{','.join(text for row in found for text in row[len(PLAIN) :])}]"))
+        return [Row(**dict(zip(PLAIN, row, strict=False)), **{name: next(values) for name in PARSED}) for row in found]
+
+    def _final_to(self, span: str) -> datetime | None:
+        """Where the spans end that the final count has passed."""
+        counted_to = self.final and self.final.counted_to
+        return floor_to(counted_to, SPAN_LENGTH[Span(span)]) if counted_to else None
+
+    def _of(self, span: str) -> QuerySet[Rollup]:
+        """The rows to read: the final count of a span that it has passed, else the first one."""
+        rows = Rollup.objects.filter(span=span, owner=self.owner)
+        if self.task_type:
+            rows = rows.filter(task_type=self.task_type)
+        final_to = self._final_to(span)
+        if final_to is None:
+            return rows.filter(final=False)
+        return rows.filter(Q(final=True, start__lt=final_to) | Q(final=False, start__gte=final_to))

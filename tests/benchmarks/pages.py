@@ -30,8 +30,10 @@ def main() -> None:
     from django.db import connection
     from django.test import Client
 
+    from taskhub.gunicorn import pre_fork
     from tasks.models import Task
 
+    pre_fork(None, None)  # garbage is looked for as seldom as in a server
     connection.ensure_connection()
     client = Client(HTTP_HOST="localhost")
     found = {name: [] for name in screens(client)}  # type: dict[str, list[tuple[float, float, int]]]

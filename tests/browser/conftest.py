@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
-from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import Page
 
@@ -41,17 +40,14 @@ def browser_context_args() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_hub(db: None) -> Iterator[None]:
-    """No counts of another test, and a worker that seems to live: its banner is another test's matter."""
-    cache.clear()
+def _fresh_hub(db: None) -> None:
+    """A worker that seems to live: its banner is another test's matter."""
     # Each test has a database of its own: what is remembered of another's rows is wrong.
     remembered.forget()
     ContentType.objects.clear_cache()
     Queue.objects.get_or_create(name="default")
     lease = timezone.now() + timedelta(hours=1)
     Cluster.objects.create(id="alive", host="h", hostname="hub-a", pid=1, lease_expires_at=lease)
-    yield
-    cache.clear()
 
 
 class Watch:

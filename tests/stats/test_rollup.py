@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from tasks.models import Rollup, RollupCursor, Status, Task
-from tasks.stats import answer, roll_up
+from tasks.stats import answer, count_anew, roll_up
 from tasks.stats.rollup import fingerprint
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +174,21 @@ def test_a_small_type_is_told_apart_from_all():
     roll_up()
     assert finished(task_type="OTHER") == 1
     assert [kind for kind, _bucket in answer("24h").kinds] in (["NOOP", "OTHER"], ["OTHER", "NOOP"])
+
+
+def test_what_is_counted_for_good_is_added_up_once(django_assert_num_queries):
+    for hours in range(20):
+        end(ago=3600 * hours + 60)
+    roll_up()
+    first = answer("24h")
+    with django_assert_num_queries(2):  # how far the final count is, and what is not settled yet
+        again = answer("24h")
+    assert again == first
+    end(ago=30, task_type="OTHER")
+    roll_up()
+    assert answer("24h").total.finished == first.total.finished + 1
+    count_anew()
+    assert finished("24h") == 0
 
 
 def test_statistics_cost_the_same_with_more_tasks(django_assert_max_num_queries):
