@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django import template
@@ -75,6 +76,7 @@ def capped(count: int) -> str:
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """A symbol of the sprite, for the eye only: a word or a label stands beside it."""
     return format_html(

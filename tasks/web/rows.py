@@ -13,7 +13,7 @@ from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from tasks import registry
 from tasks.models import Status, Task, WaitsFor
@@ -45,6 +45,24 @@ def for_rows(tasks: QuerySet[Task]) -> QuerySet[Task]:
         .annotate(error_start=Left("error_message", ERROR_SHOWN))
         .select_related("owner")
     )
+
+
+@dataclass(frozen=True)
+class Act:
+    """What can be done about a task: the name of its address, its symbol, its word."""
+
+    address: str
+    symbol: str
+    label: Any
+
+    @property
+    def word(self) -> str:
+        return str(self.label)
+
+
+CANCEL = Act("tasks:cancel", "stop", gettext_lazy("Cancel"))
+RETRY = Act("tasks:retry", "retry", gettext_lazy("Retry"))
+RUN_AGAIN = Act("tasks:again", "retry", gettext_lazy("Run again"))
 
 
 @dataclass
@@ -96,11 +114,11 @@ class TaskRow:
         return words.duration(self.took) if is_short else words.clock(self.took)
 
     @property
-    def action(self) -> str:
-        """What a click in the row does: cancel, retry or run again."""
+    def act(self) -> Act:
+        """What a click in the row does."""
         if not self.task.is_final:
-            return "cancel"
-        return "again" if self.task.status == Status.SUCCESS else "retry"
+            return CANCEL
+        return RUN_AGAIN if self.task.status == Status.SUCCESS else RETRY
 
     @property
     def tries(self) -> str:
@@ -126,10 +144,16 @@ def took(task: Task) -> float | None:
     return max(0.0, ((task.completed_at or timezone.now()) - task.started_at).total_seconds())
 
 
+ENDED = {
+    Status.SUCCESS: gettext_lazy("Finished"),
+    Status.FAILED: gettext_lazy("Failed"),
+    Status.CANCELLED: gettext_lazy("Cancelled"),
+}
+
+
 def when(task: Task) -> tuple[datetime, Any]:
     if task.completed_at and task.is_final:
-        verbs = {Status.SUCCESS: _("Finished"), Status.FAILED: _("Failed"), Status.CANCELLED: _("Cancelled")}
-        return task.completed_at, verbs[Status(task.status)]
+        return task.completed_at, ENDED[Status(task.status)]
     if task.status == Status.RUNNING and task.started_at:
         return task.started_at, _("Started")
     if task.waits_for == WaitsFor.TIME:
