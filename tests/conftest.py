@@ -6,6 +6,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,20 @@ from tests.hub import RunningHub, empty_database
 
 # The modules there import Playwright, which comes with requirements-dev.txt; without it `pytest` runs the rest.
 collect_ignore = [] if find_spec("playwright") else ["browser"]
+
+
+# Fixtures that need what requirements-dev.txt brings.
+TOOLS = {"mail_server": "aiosmtpd", "jsonschema": "jsonschema_rs"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need such a fixture are marked `dev`, and skipped where its tool is missing."""
+    for item in items:
+        for tool in {TOOLS[name] for name in getattr(item, "fixturenames", ()) if name in TOOLS}:
+            item.add_marker(pytest.mark.dev)
+            if not find_spec(tool):
+                item.add_marker(pytest.mark.skip(reason="needs requirements-dev.txt"))
 
 
 def pytest_unconfigure() -> None:
@@ -76,9 +91,14 @@ def start_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
 
 
 @pytest.fixture
+def jsonschema() -> Any:
+    """A judge of JSON Schemas other than the library that makes ours."""
+    return import_module("jsonschema_rs")
+
+
+@pytest.fixture
 def mail_server(settings: Any) -> Iterator[Any]:
     """A mail server on a loopback port, to which campaigns go."""
-    pytest.importorskip("aiosmtpd", reason="requirements-dev.txt has it")
     from tests.mail_server import MailServer
 
     server = MailServer()
