@@ -8,6 +8,7 @@ import zipfile
 import duckdb
 import pytest
 
+from tasks.handlers.data_processing import database
 from tests.handlers.tables import profile, profiled, rows_of
 from tests.handlers.test_data_processing_formats import workbook, zipped
 
@@ -80,6 +81,42 @@ def test_a_zip_that_is_protected_or_holds_a_stranger_is_refused():
 
 def test_a_zip_bomb_is_refused_before_it_fills_the_disk():
     assert profile(zipped(a_csv="0" * 200_000_000)).failed.endswith("it was refused.")
+
+
+def repeating_workbook(row: str, times: int) -> bytes:
+    """A workbook whose sheet has the same row again and again, and one shared text of 30,000 letters."""
+    names = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    first = '<row><c t="inlineStr"><is><t>name</t></is></c></row>'
+    parts = {
+        "xl/worksheets/sheet1.xml": f"<worksheet {names}><sheetData>{first}{row * times}</sheetData></worksheet>",
+        "xl/sharedStrings.xml": f"<sst {names}><si><t>{'A' * 30_000}</t></si></sst>",
+    }
+    shared = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    listed = b'<Override PartName="/xl/sharedStrings.xml" ContentType="' + shared + b'"/></Types>'
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook(Sheet=[["a"]]))) as plain, zipfile.ZipFile(out, "w", 8) as archive:
+        for name in plain.namelist():
+            if name not in parts:
+                archive.writestr(name, plain.read(name).replace(b"</Types>", listed))
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ('<row><c t="s"><v>0</v></c></row>', "unpacks to far more than a table would; it was refused."),
+        ('<row><c r="XFD1"><v>1</v></c></row>', "has 16,384 columns; at most 2,500 are taken."),
+    ],
+)
+def test_a_small_workbook_that_would_fill_the_disk_is_refused(row, sentence):
+    assert profile(repeating_workbook(row, 10_000), "table.xlsx").failed == f"table.xlsx {sentence}"
+
+
+def test_a_disk_that_runs_full_ends_the_task_before_others_feel_it(monkeypatch):
+    monkeypatch.setattr(database, "SPARE_DISK", 2**62)
+    assert profile("a,b\n" + "1,2\n" * 500_000).failed == database.FULL_DISK
 
 
 def test_lines_with_too_few_or_too_many_values_are_set_aside_with_their_line():

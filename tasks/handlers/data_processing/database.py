@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from tasks.context import Fail
 from tasks.handlers.data_processing.progress import Progress
+from tasks.handlers.data_processing.unpacking import SPARE_DISK
 
 if TYPE_CHECKING:
     import duckdb
@@ -82,6 +84,7 @@ class Database:
         import duckdb  # not above: the sentinel imports handlers, and a fork after DuckDB was used hangs
 
         self.progress = progress
+        self.folder = folder
         self.one_thread = False
         self.connection = duckdb.connect(config=_limits(folder))
         self._confine(folder, files)
@@ -109,6 +112,7 @@ class Database:
         try:
             while not query.over:
                 query.wait()
+                self._spare_the_disk()
                 self.progress.within(self.connection.query_progress() / 100)
         finally:
             # Again and again: an interrupt that comes before the statement has begun is forgotten.
@@ -118,6 +122,11 @@ class Database:
         if query.error is not None:
             raise _explained(query.error)
         return query.rows
+
+    def _spare_the_disk(self) -> None:
+        """A few bytes of Parquet may stand for more rows than any disk holds: nobody else is to be left without room."""
+        if shutil.disk_usage(self.folder).free < SPARE_DISK:
+            raise Fail(str(FULL_DISK), retry=True)
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The first row of a statement."""

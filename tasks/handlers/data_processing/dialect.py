@@ -68,8 +68,7 @@ def dialect_of(text: str, name: str, *, separator: str = "auto", header: str = "
     rows = _rows(lines, separator, escape)
     width = _usual_width(rows)
     if width > MOST_COLUMNS:
-        message = _("%(name)s has %(count)s columns; at most %(most)s are taken.")
-        raise Fail(message % {"name": name, "count": f"{width:,}", "most": f"{MOST_COLUMNS:,}"})
+        raise too_many_columns(name, width)
     return _with_header(rows, Dialect(separator, escape, None, width, 0, 0, []), header, lines)
 
 
@@ -78,6 +77,11 @@ def _refuse_long_lines(lines: Sequence[str], name: str) -> None:
         if len(line) > LONGEST_LINE:
             message = _("Line %(line)s of %(name)s is longer than %(limit)s characters: this is not a table.")
             raise Fail(message % {"line": number, "name": name, "limit": f"{LONGEST_LINE:,}"})
+
+
+def too_many_columns(name: str, count: int) -> Fail:
+    message = _("%(name)s has %(count)s columns; at most %(most)s are taken.")
+    return Fail(message % {"name": name, "count": f"{count:,}", "most": f"{MOST_COLUMNS:,}"})
 
 
 def _rows(lines: Sequence[str], separator: str, escape: str) -> list[list[str]]:

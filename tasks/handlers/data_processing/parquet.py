@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from tasks.context import Fail
 from tasks.handlers.data_processing.database import Database, identifier, quoted
-from tasks.handlers.data_processing.dialect import MOST_COLUMNS, column_names
+from tasks.handlers.data_processing.dialect import MOST_COLUMNS, column_names, too_many_columns
 from tasks.handlers.data_processing.source import MISSING_LIST, Source
 from tasks.handlers.data_processing.unpacking import PlainFile
 
@@ -28,8 +28,7 @@ def parquet_source(plain: PlainFile, database: Database) -> Source:
     except duckdb.Error as error:  # of many classes, by where the damage is
         raise damaged(plain) from error
     if len(described) > MOST_COLUMNS:
-        message = _("%(name)s has %(count)s columns; at most %(most)s are taken.")
-        raise Fail(message % {"name": plain.name, "count": f"{len(described):,}", "most": f"{MOST_COLUMNS:,}"})
+        raise too_many_columns(plain.name, len(described))
     names, warnings = column_names([row[0] for row in described], len(described))
     columns = ", ".join(f"{_value(*row[:2])} AS c{i}" for i, row in enumerate(described))
     relation = f"(SELECT {columns} FROM {table})"

@@ -81,23 +81,35 @@ def _opened_zip(path: Path, name: str) -> Iterator[tuple[IO[bytes], str]]:
             raise Fail(_("%(name)s is packed in a way that is not supported.") % {"name": name}) from None
 
 
+class Allowance:
+    """How much may come out of a packed file. Counts what does."""
+
+    def __init__(self, packed_size: int, name: str, folder: Path) -> None:
+        self.name = name
+        self.most = min(max(HARMLESS, packed_size * MOST_RATIO), 8 * settings.MAX_UPLOAD_BYTES)
+        self.room = shutil.disk_usage(folder).free - SPARE_DISK
+        self.taken = 0
+
+    def take(self, size: int) -> None:
+        """Raises Fail where it is a bomb, or the disk has not the room."""
+        self.taken += size
+        if self.taken > self.most:
+            raise Fail(_("%(name)s unpacks to far more than a table would; it was refused.") % {"name": self.name})
+        if self.taken > self.room:
+            raise Fail(_("%(name)s does not fit on the disk unpacked.") % {"name": self.name}, retry=True)
+
+
 def _copy_checked(packed: IO[bytes], target: Path, packed_size: int, name: str, progress: Progress) -> None:
-    allowed = max(HARMLESS, packed_size * MOST_RATIO)
-    room = shutil.disk_usage(target.parent).free - SPARE_DISK
-    written = 0
+    allowance = Allowance(packed_size, name, target.parent)
     try:
         with target.open("wb") as out:
             while chunk := packed.read(CHUNK):
-                written += len(chunk)
-                if written > allowed or written > 8 * settings.MAX_UPLOAD_BYTES:
-                    raise Fail(_("%(name)s unpacks to far more than a table would; it was refused.") % {"name": name})
-                if written > room:
-                    raise Fail(_("%(name)s does not fit on the disk unpacked.") % {"name": name}, retry=True)
+                allowance.take(len(chunk))
                 out.write(chunk)
-                progress.within(1 - packed_size / (packed_size + written))
+                progress.within(1 - packed_size / (packed_size + allowance.taken))
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile):
         message = _("%(name)s is damaged: its packed data breaks off or is wrong after %(size)s.")
-        raise Fail(message % {"name": name, "size": filesizeformat(written)}) from None
+        raise Fail(message % {"name": name, "size": filesizeformat(allowance.taken)}) from None
 
 
 ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252", "latin-1": "Latin-1"}

@@ -13,8 +13,9 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from tasks.context import Fail
+from tasks.handlers.data_processing.dialect import MOST_COLUMNS, too_many_columns
 from tasks.handlers.data_processing.progress import Progress
-from tasks.handlers.data_processing.unpacking import HARMLESS, MOST_RATIO, PlainFile
+from tasks.handlers.data_processing.unpacking import Allowance, PlainFile
 
 EVERY = 500
 
@@ -29,7 +30,7 @@ def sheet_as_csv(plain: PlainFile, sheet: str, folder: Path, progress: Progress)
     with plain.path.open("rb") as file:
         book = _opened(file, plain.name)
         for title in _titles(book, sheet, plain.name):
-            if _write(book[title], target, progress):
+            if _write(book[title], target, plain, progress):
                 return PlainFile(target, plain.name, "text", plain.packed_as), title
     raise Fail(_("%(name)s holds no rows.") % {"name": plain.name})
 
@@ -38,11 +39,14 @@ def _refuse_bombs(plain: PlainFile) -> None:
     with zipfile.ZipFile(plain.path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
         shared = sum(m.file_size for m in archive.infolist() if m.filename.lower() == "xl/sharedstrings.xml")
-    if unpacked > max(HARMLESS, plain.path.stat().st_size * MOST_RATIO):
-        raise Fail(_("%(name)s unpacks to far more than a table would; it was refused.") % {"name": plain.name})
+    _allowance(plain).take(unpacked)
     if shared > settings.DUCKDB_MEMORY_MB * 1024 * 1024 // 4:
         message = _("%(name)s holds too many different texts for the memory allowed: save it as CSV.")
         raise Fail(message % {"name": plain.name})
+
+
+def _allowance(plain: PlainFile) -> Allowance:
+    return Allowance(plain.path.stat().st_size, plain.name, plain.path.parent)
 
 
 def _opened(file: IO[bytes], name: str) -> Any:
@@ -64,15 +68,20 @@ def _titles(book: Any, sheet: str, name: str) -> list[str]:
     return [sheet]
 
 
-def _write(sheet: Any, target: Path, progress: Progress) -> int:
-    """How many rows were written. What is empty at the end of rows is kept, so that all have one width."""
+def _write(sheet: Any, target: Path, plain: PlainFile, progress: Progress) -> int:
+    """How many rows were written. What is empty at the end of rows is kept, so that all have one width.
+
+    A few bytes name a long shared text, or a cell far to the right, as often as they like: what is written counts too.
+    """
     total = sheet.max_row or 0  # as the file claims; it may be wrong
     sheet.reset_dimensions()
-    count = 0
+    count, allowance = 0, _allowance(plain)
     with target.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         for number, row in enumerate(_padded(sheet.iter_rows(values_only=True)), 1):
-            writer.writerow([text_of(value) for value in row])
+            if len(row) > MOST_COLUMNS:
+                raise too_many_columns(plain.name, len(row))
+            allowance.take(writer.writerow([text_of(value) for value in row]))
             count += 1
             if number % EVERY == 0:
                 progress.part(number, max(total, number))
