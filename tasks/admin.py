@@ -19,7 +19,6 @@ from django.utils.translation import gettext_lazy
 from tasks import bulk, registry
 from tasks.accounts.models import Token
 from tasks.filters import REACH, TaskFilter
-from tasks.masking import masked
 from tasks.models import Cluster, Queue, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
 
 
@@ -128,7 +127,7 @@ class TaskAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("parameters"))
     def shown_parameters(self, task: Task) -> str:
-        return json.dumps(masked(task.parameters), indent=2, ensure_ascii=False)
+        return json.dumps(registry.shown_parameters(task.task_type, task.parameters), indent=2, ensure_ascii=False)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
         return Task.objects.visible_to(request.user).defer("checkpoint")

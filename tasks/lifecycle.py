@@ -21,10 +21,12 @@ from django.db import transaction
 from django.db.models import F, Model, QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
 from tasks import files, quotas, registry
 from tasks.inserting import insert_tasks
+from tasks.masking import holds_mask
 from tasks.models import Queue, Status, Task, TaskFile, TaskItem, WaitsFor, new_id
 from tasks.turnstile import turnstile
 
@@ -158,6 +160,8 @@ def prepare(submission: Submission, by: User | None) -> Prepared:
     intake = files.Intake(task.id, by)
     try:
         validated = kind.validate(submission.parameters or {})
+        if by is not None and submission.retry_of is None:
+            _refuse_masks(validated)
         validated = intake.take(kind.file_parameters, validated)
     except ValidationError as error:
         intake.discard()
@@ -184,6 +188,13 @@ def _check_options(submission: Submission) -> None:
         errors["max_attempts"] = ["Between 1 and 100 attempts."]
     if errors:
         raise ValidationError(errors)
+
+
+def _refuse_masks(parameters: Mapping[str, Any]) -> None:
+    """What a person has copied from where it is shown lacks its secrets. Raises ValidationError, field by field."""
+    if left := [name for name, value in parameters.items() if holds_mask(value)]:
+        sentence = _("Enter what is masked anew: it is shown to nobody.")
+        raise ValidationError({name: [sentence] for name in left})
 
 
 def _store(prepared: list[Prepared], by: User | None) -> list[Task]:

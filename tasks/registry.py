@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
 from rest_framework import serializers
 
+from tasks.masking import MASK, masked
 from tasks.parameters import FileParameter, FilesParameter, StoredFile
 
 Text = str | Promise
@@ -40,6 +41,11 @@ PLAIN_FIELDS = (
     serializers.IntegerField,
     serializers.JSONField,
 )
+
+
+def is_secret(declared: serializers.Field[Any, Any, Any, Any]) -> bool:
+    """Whether it is declared as what is shown to nobody: `write_only=True`, or the style of a password."""
+    return bool(declared.write_only) or declared.style.get("input_type") == "password"
 
 
 def is_plain(declared: serializers.Field[Any, Any, Any, Any]) -> bool:
@@ -93,6 +99,11 @@ class TaskType:
     def file_parameters(self) -> dict[str, FileParameter | FilesParameter]:
         fields = self.serializer.fields
         return {name: f for name, f in fields.items() if isinstance(f, FileParameter | FilesParameter)}
+
+    @cached_property
+    def secret_parameters(self) -> frozenset[str]:
+        """Those that are declared as secret, whatever they are called."""
+        return frozenset(name for name, declared in self.serializer.fields.items() if is_secret(declared))
 
     @cached_property
     def is_plain(self) -> bool:
@@ -181,9 +192,15 @@ def get(name: str) -> TaskType:
         raise UnknownTaskType(name) from None
 
 
+def shown_parameters(task_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored parameters as people may see them: what is secret by its name, its content or its declaration is masked."""
+    secret = _types[task_type].secret_parameters if task_type in _types else frozenset()
+    return {name: MASK if value and name in secret else value for name, value in masked(dict(parameters)).items()}
+
+
 def all_types() -> Iterator[TaskType]:
     """Every task type, by label."""
     yield from sorted(_types.values(), key=lambda t: str(t.label))
 
 
-__all__ = ["StoredFile", "TaskType", "UnknownTaskType", "all_types", "get", "task_type"]
+__all__ = ["StoredFile", "TaskType", "UnknownTaskType", "all_types", "get", "shown_parameters", "task_type"]

@@ -11,8 +11,8 @@ from rest_framework import serializers
 
 from tasks.accounts.models import Token
 from tasks.bulk import ACTS, LIMIT
-from tasks.masking import masked
 from tasks.models import Cluster, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
+from tasks.registry import shown_parameters
 
 
 @extend_schema_field({})
@@ -73,7 +73,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
         return fields if self.wanted is None else {name: fields[name] for name in self.wanted}
 
     def get_parameters(self, task: Task) -> dict[str, Any]:
-        return masked(task.parameters)
+        return shown_parameters(task.task_type, task.parameters)
 
 
 class ParametersField(serializers.JSONField):

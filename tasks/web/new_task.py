@@ -23,7 +23,6 @@ from rest_framework.exceptions import ValidationError
 from tasks import lifecycle, registry
 from tasks.files import Intake
 from tasks.lifecycle import PRIORITIES
-from tasks.masking import holds_mask, masked
 from tasks.models import Task, TaskFile, new_id
 from tasks.registry import TaskType
 from tasks.web import words
@@ -137,18 +136,10 @@ def start(request: HttpRequest, kind: TaskType, form: Form, options: Form) -> Ta
     chosen = options.read(request.POST, request.FILES)
     if "sample" in request.POST and kind.sample:
         parameters, chosen = sample_parameters(kind), {"name": _("Sample: %(kind)s") % {"kind": kind.label}}
-    refuse_masks(parameters)
     checked = Options(data=chosen)
     if not checked.is_valid():
         raise ValidationError(checked.errors | faults_in(kind, parameters))
     return lifecycle.submit(kind.name, parameters, by=person(request), **checked.validated_data)
-
-
-def refuse_masks(parameters: Mapping[str, Any]) -> None:
-    """Raises ValidationError where a secret of an earlier task was left masked."""
-    if left := [name for name, value in parameters.items() if holds_mask(value)]:
-        sentence = _("Enter what is masked anew: it is shown to nobody.")
-        raise ValidationError({"parameters": {name: [sentence] for name in left}})
 
 
 def faults_in(kind: TaskType, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,7 +205,7 @@ def fill_from_former(request: HttpRequest, kind: TaskType, form: Form, options: 
     key = as_id(request.GET.get("from"))
     visible = Task.objects.visible_to(request.user)
     if key and (former := visible.filter(pk=key, task_type=kind.name).first()):
-        form.fill(masked(former.parameters))
+        form.fill(registry.shown_parameters(former.task_type, former.parameters))
         form.keep(former.files.filter(kind=TaskFile.Kind.INPUT))
         options.fill({"name": former.name, "queue": former.queue, "priority": former.priority})
 

@@ -22,7 +22,6 @@ from django.views.decorators.http import require_safe
 
 from tasks import registry
 from tasks.downloads import file_response
-from tasks.masking import MASK, masked
 from tasks.models import Status, Task, TaskAttempt, TaskFile
 from tasks.web.acts import visible_task
 from tasks.web.hub import hub_state
@@ -121,14 +120,12 @@ class TaskPage:
     def _parameters(self) -> Iterator[Parameter]:
         fields = self.kind.serializer.fields if self.kind else {}
         files = {str(file.pk): file for file in self.inputs}
-        for name, value in masked(self.task.parameters).items():
+        for name, value in registry.shown_parameters(self.task.task_type, self.task.parameters).items():
             declared = fields.get(name)
             label = str(declared.label) if declared is not None and declared.label else name.replace("_", " ")
             if self.kind and name in self.kind.file_parameters:
                 ids = value if isinstance(value, list) else [value]
                 yield Parameter(label, "", files=tuple(files[str(key)] for key in ids if str(key) in files))
-            elif declared is not None and (declared.write_only or declared.style.get("input_type") == "password"):
-                yield Parameter(label, MASK)
             else:
                 text = as_text(value)
                 yield Parameter(label, text, is_long=len(text) > 80 or "\n" in text)

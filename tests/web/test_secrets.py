@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
+from django.core.management import call_command
+from rest_framework import serializers
 
 from tasks import lifecycle, registry
+from tasks.handlers.django_task import signed
 from tasks.masking import MASK
 from tasks.models import Task
+from tasks.registry import task_type
 
 pytestmark = pytest.mark.django_db
 SECRET = "hunter2-s3cr3t"
@@ -62,3 +68,47 @@ def test_a_secret_that_was_left_masked_is_asked_for_again(client, request_task):
     assert answer.status_code == 422
     assert "shown to nobody" in answer.content.decode()
     assert Task.objects.count() == 1
+
+
+class Door(serializers.Serializer):
+    pin = serializers.CharField(style={"input_type": "password"})
+    word = serializers.CharField(write_only=True)
+    street = serializers.CharField(default="High Street")
+
+
+@pytest.fixture
+def door_task(client, monkeypatch) -> Task:
+    """A task whose secrets are known by their declaration alone."""
+    monkeypatch.setattr(registry, "_types", dict(registry._types))
+    task_type("DOOR", label="Door", parameters=Door)(lambda context, **parameters: None)
+    client.get("/")
+    return lifecycle.submit("DOOR", {"pin": SECRET, "word": SECRET})
+
+
+@pytest.mark.parametrize("place", [place.replace("HTTP_REQUEST", "DOOR") for place in PLACES])
+def test_what_is_declared_a_secret_is_nowhere_to_be_seen(client, door_task, place):
+    answer = client.get(place.format(id=door_task.pk))
+    assert answer.status_code == 200
+    assert SECRET not in answer.getvalue().decode()
+
+
+def test_what_is_declared_a_secret_is_masked_on_a_terminal_too(door_task):
+    out = StringIO()
+    call_command("taskhub", "show", str(door_task.pk), stdout=out)
+    assert SECRET not in out.getvalue()
+    assert "High Street" in out.getvalue()
+
+
+def test_the_api_takes_no_masks_for_secrets_either(client, request_task):
+    wanted = {"task_type": "HTTP_REQUEST", "parameters": REQUEST | {"body": f"password={MASK}"}}
+    answer = client.post("/api/tasks/submit", wanted, content_type="application/json")
+    assert answer.status_code == 422
+    assert "shown to nobody" in answer.json()["errors"]["parameters"]["body"][0]
+    answer = client.post("/api/tasks/bulk-submit", [wanted, wanted], content_type="application/json")
+    assert answer.status_code == 422
+    assert Task.objects.count() == 1
+
+
+def test_a_task_whose_own_code_wrote_a_mask_can_be_retried(owner, make_task):
+    old = make_task("DJANGO_TASK", status="FAILED", owner=owner, parameters=signed("work.mail", [MASK], {}))
+    assert lifecycle.retry(old, by=owner).parameters["args"] == [MASK]

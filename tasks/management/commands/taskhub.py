@@ -21,7 +21,6 @@ from tasks import lifecycle, registry
 from tasks.access import local_user
 from tasks.filters import TaskFilter, by_id
 from tasks.lifecycle import TransitionRefused
-from tasks.masking import masked
 from tasks.models import Status, Task
 from tasks.parameters import FilesParameter
 
@@ -101,7 +100,7 @@ class Command(BaseCommand):
     def _show(self, options: dict[str, Any]) -> None:
         task = named(options["task"], options["user"])
         shown = {field.name: getattr(task, field.attname) for field in Task._meta.concrete_fields}
-        shown["parameters"] = masked(task.parameters)
+        shown["parameters"] = registry.shown_parameters(task.task_type, task.parameters)
         self.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder))
 
     def _wait(self, options: dict[str, Any]) -> None:
