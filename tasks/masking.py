@@ -7,17 +7,28 @@ from collections.abc import Iterator
 from typing import Any
 
 MASK = "••••••"
-WORDS = r"(?:passw|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|credential|cookie)"
-SECRET_NAME = re.compile(WORDS, re.IGNORECASE)
-# Each ends with a group that is the secret. Names are bounded: a long text without any is read once.
+WORDS = (
+    r"(?:passw|passphrase|passcode|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|credential"
+    r"|cookie)"
+)
+SECRET_NAME = re.compile(rf"{WORDS}|(?<![a-z])pwd(?![a-z])", re.IGNORECASE)
+NAME = rf"(?<![\w.-])[\w.-]{{0,40}}?{WORDS}[\w.-]{{0,40}}"
+# Names are bounded: a long text without any is read once.
 IN_TEXT = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"(?<=://)([^/\s:@]*:[^/\s@]+)(?=@)",  # of an address
-        rf"(?<![\w.-])[\w.-]{{0,40}}?{WORDS}[\w.-]{{0,40}}=([^\s&#\"'•]+)",  # in a query, an option, an environment
-        rf"\"[^\"\n]{{0,40}}?{WORDS}[^\"\n]{{0,40}}\"\s?:\s?\"((?:[^\"\\]|\\.)+)",  # in JSON
-        r"(?<![\w-])(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{0,40}(?:token|key|secret)):\s?([^\r\n\"']+)",
-        r"(?<![\w-])(?:bearer|basic)\s(?=[a-z.~+/=_-]*[\d=])([\w.~+/=-]{8,})",  # "basic structure" is none
+        r"(?<=://)(?P<secret>[^/\s:@]*:[^/\s]+)(?=@)",  # of an address
+        rf"{NAME}\s?=\s?(?P<secret>[^\s&#\"'•]+)",  # in a query, an option, an environment
+        r"(?<=[?&])(?:x-[a-z]{1,9}-)?sig(?:nature)?=(?P<secret>[^\s&#\"']+)",  # of an address that lets in
+        rf"\"[^\"\n]{{0,40}}?{WORDS}[^\"\n]{{0,40}}\"\s?:\s?\"(?P<secret>(?:[^\"\\]|\\.)+)",  # in JSON
+        # In quotes: Python's, JSON's within JSON, an assignment's.
+        rf"{NAME}\\?[\"']?\s?[:=]\s?b?(?P<quote>\\?[\"'])(?P<secret>(?:(?!(?P=quote))(?:[^\\\n]|\\.))+)",
+        rf"{NAME}:\s?(?P<secret>(?=\S*\d)[^\s\"',;]{{6,}})",  # as YAML; "password: click here" is none
+        rf"(?<![\w-])--?[\w-]{{0,40}}?{WORDS}[\w-]{{0,40}}\s(?P<secret>[^\s\"'-][^\s\"']*)",  # an option's next word
+        r"(?<![\w-])(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{0,40}(?:token|key|secret)):\s?"
+        r"(?P<secret>[^\r\n\"']+)",
+        r"(?<![\w-])(?:bearer|basic)\s(?=[a-z.~+/=_-]*[\d=])(?P<secret>[\w.~+/=-]{8,})",  # "basic structure" is none
+        r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?P<secret>[^-]+)",
     )
 ]
 # An option whose value is the next argument.
@@ -25,8 +36,7 @@ OPTION = re.compile(rf"--?[\w-]{{0,40}}?{WORDS}[\w-]{{0,40}}", re.IGNORECASE)
 # One of these is in every text that has a secret; to look for them takes a tenth of looking for the patterns.
 SIGNS = (
     "://",
-    "passw",
-    "passphrase",
+    "pass",
     "secret",
     "token",
     "key",
@@ -35,6 +45,7 @@ SIGNS = (
     "cookie",
     "bearer",
     "basic",
+    "sig",
 )
 
 
@@ -66,7 +77,7 @@ def masked_text(text: str) -> str:
 
 
 def _without_secret(match: re.Match[str]) -> str:
-    whole, begin, end = match[0], match.start(1) - match.start(), match.end(1) - match.start()
+    whole, begin, end = match[0], match.start("secret") - match.start(), match.end("secret") - match.start()
     return f"{whole[:begin]}{MASK}{whole[end:]}"
 
 

@@ -10,7 +10,8 @@ from tasks.masking import MASK, holds_mask, masked
 
 
 @pytest.mark.parametrize(
-    "name", ["password", "smtp_passwd", "API_KEY", "api-key", "auth_token", "Authorization", "Cookie"]
+    "name",
+    ["password", "smtp_passwd", "db_pwd", "passcode", "API_KEY", "api-key", "auth_token", "Authorization", "Cookie"],
 )
 def test_the_value_of_a_secret_name_is_masked(name):
     assert masked({name: "hunter2"}) == {name: MASK}
@@ -40,6 +41,17 @@ def test_a_password_within_an_address_is_masked():
         "X-Api-Key: {}",
         "it sent Bearer {}",
         "smtp://ann:{}@mail.example.com:587",
+        "smtp://ann:p@{}@mail.example.com:587",
+        "{{'user': 'ann', 'password': '{}'}}",
+        "{{'password': b'{}'}}",
+        '{{\\"password\\": \\"{}\\"}}',
+        'password="{} and more"',
+        "api_key = {}",
+        "password: {}",
+        "taskhub --password {} at last",
+        "https://example.com/a?sig={}&y=2",
+        "https://example.com/a?X-Amz-Signature={}&y=2",
+        "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
     ],
 )
 def test_a_secret_within_a_text_is_masked_and_nothing_else(text):
@@ -79,6 +91,9 @@ def test_what_was_copied_from_a_page_is_known_by_its_mask():
         None,
         "a basic understanding of the bearer instruments",
         "Reset your password: click here",
+        "Unexpected token: <",
+        "It is a matter of passing 12345678 rows",
+        {"pwds": 7},
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(harmless):
