@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -74,6 +75,13 @@ def masked_text(text: str) -> str:
         for pattern in IN_TEXT:
             text = pattern.sub(_without_secret, text)
     return text
+
+
+class MaskedFormatter(logging.Formatter):
+    """For what the hub's own processes log, tracebacks and words of handlers and databases among it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked_text(super().format(record))
 
 
 def _without_secret(match: re.Match[str]) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import logging.config
+import sys
 import time
 
 import pytest
+from django.conf import settings
 
 from tasks.masking import MASK, holds_mask, masked
 
@@ -98,3 +102,18 @@ def test_what_was_copied_from_a_page_is_known_by_its_mask():
 )
 def test_what_is_no_secret_stays_as_it_is(harmless):
     assert masked(harmless) == harmless
+
+
+def test_the_hubs_own_log_has_no_secrets_not_even_in_tracebacks():
+    declared = dict(settings.LOGGING["formatters"]["line"])
+    formatter = logging.config.DictConfigurator({}).configure_formatter(declared)
+    try:
+        raise ValueError("no row for password='hunter2'")
+    except ValueError:
+        record = logging.getLogger("tasks").makeRecord(
+            "tasks", logging.ERROR, "", 0, "Asked https://ann:%s@example.com", ("hunter2",), sys.exc_info()
+        )
+    record.request_id = "-"
+    said = formatter.format(record)
+    assert "ValueError" in said
+    assert "hunter2" not in said

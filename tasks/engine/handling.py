@@ -97,7 +97,7 @@ def summary_of(task_type: str, value: Any) -> str:
     if summarize is None:
         return ""
     try:
-        return clean_text(str(summarize(value)))[:200]
+        return clean_text(masked_text(str(summarize(value))))[:200]
     except Exception as error:  # noqa: BLE001 - a type's own callable; its task has succeeded all the same
         log.warning("The summary of a %s failed: %s", task_type, words_of(error))
         return ""

@@ -107,7 +107,8 @@ class WorkerRecorder:
         self._changed()
 
     def save_item(self, record: ItemRecord) -> None:
-        kept = replace(record, detail=storable(record.detail), error=clean_text(str(record.error)))
+        error = clean_text(masked_text(str(record.error)))
+        kept = replace(record, detail=storable(record.detail), error=error)
         self.run.items.append(kept)
         self._changed()
 

@@ -13,6 +13,7 @@ from tasks.engine.outcome import Move, Outcome, clean_text
 from tasks.engine.run import Request, Run
 from tasks.engine.store import Store
 from tasks.engine.store.reports import publish_files, write_report
+from tasks.masking import masked_text
 from tasks.turnstile import turnstile
 
 UNFIT_DATA = (DataError, IntegrityError)
@@ -90,7 +91,7 @@ class Writer:
         except UNFIT_DATA as error:
             for run in runs:
                 run.report = None
-            return clean_text(str(error).strip()[:300])
+            return clean_text(masked_text(str(error)).strip()[:300])
         for run in runs:
             run.settle()
         return ""

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import serializers
 
 from tasks.context import Fail, TaskContext
-from tasks.masking import masked
+from tasks.masking import masked, masked_text
 from tasks.registry import task_type
 
 # Options of every management command that bring in code of one's own.
@@ -114,7 +114,7 @@ def command(context: TaskContext, *, command: str, arguments: list[str], time_li
         with running([command, *arguments], context) as process, closing(Output(path)) as output:
             for level, line in lines_of(process):
                 context.log(line, level)
-                output.add(level, line)
+                output.add(level, masked_text(line))
             code = process.wait()
         file = context.save_file(path.name, path)
     if code != 0:

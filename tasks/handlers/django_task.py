@@ -38,7 +38,10 @@ class Parameters(serializers.Serializer[Any]):
         child=serializers.JSONField(allow_null=True), default=list, help_text=gettext_lazy("Its arguments.")
     )
     kwargs = serializers.JSONField(default=dict, help_text=gettext_lazy("Its arguments by name."))
-    signature = serializers.CharField(help_text=gettext_lazy("Made by the hub's own code, which alone submits these."))
+    # Who has it may have the same call made again.
+    signature = serializers.CharField(
+        write_only=True, help_text=gettext_lazy("Made by the hub's own code, which alone submits these.")
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         # Else whoever may submit could have any function of the installation called.

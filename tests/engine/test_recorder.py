@@ -14,7 +14,9 @@ from tasks.engine.inline import InlinePulse
 from tasks.engine.recorder import LINE_CAP, LINES_BYTES_CAP, LINES_CAP, TaskLogHandler, WorkerRecorder
 from tasks.engine.run import Run
 from tasks.engine.slot import Reason
-from tasks.models import TaskLogLine
+from tasks.engine.store.reports import write_report
+from tasks.masking import MASK
+from tasks.models import Task, TaskItem, TaskLogLine
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +88,19 @@ def test_what_cannot_be_stored_is_refused_where_it_is_told(recorder):
         recorder.save_item(ItemRecord(0, "a", detail=object()))
     assert recorder.run.checkpoint is None
     assert not recorder.run.items
+
+
+def test_no_secret_is_stored_in_what_people_read_of_a_run(recorder):
+    url = "https://example.com/?token=hunter2"
+    recorder.log("info", f"Asking {url}")
+    recorder.progress(50, f"Asking {url}")
+    record = ItemRecord(0, "a", TaskItem.State.FAILED, error=f"No answer from {url}")
+    recorder.add_items([record])
+    recorder.save_item(record)
+    write_report(recorder.run.claimed, recorder.run.gather(), None)
+    task = Task.objects.get()
+    said = [task.progress_message, task.log_lines.get().message, task.items.get().error]
+    assert [text.rpartition(" ")[2] for text in said] == [f"https://example.com/?token={MASK}"] * 3
 
 
 def test_what_was_told_is_a_copy(recorder):

@@ -62,6 +62,11 @@ def test_a_commands_secrets_are_not_in_its_name(settings):
     assert name == f"import_orders --password {MASK} --token={MASK} orders.csv"
 
 
+def test_the_signature_that_lets_a_function_be_called_is_shown_to_nobody(client, make_task):
+    task = make_task("DJANGO_TASK", parameters=signed("work.mail", [], {}))
+    assert client.get(f"/api/tasks/{task.pk}").json()["parameters"]["signature"] == MASK
+
+
 def test_a_secret_that_was_left_masked_is_asked_for_again(client, request_task):
     filled = {"url": f"https://example.com/?access_token={MASK}", "method": "GET"}
     answer = client.post("/tasks/new/HTTP_REQUEST/", filled)

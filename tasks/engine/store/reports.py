@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from tasks import files
 from tasks.engine.outcome import Claimed, Move, Outcome, Report, clean_text
+from tasks.masking import masked_text
 from tasks.models import Status, Task, TaskFile, TaskItem, TaskLogLine
 
 ENDS = (Move.SUCCEED, Move.FAIL, Move.LET_GO)
@@ -41,7 +42,7 @@ def _write_progress(held: Any, report: Report) -> None:
     if percent is not None:
         values["progress"] = percent
     if message is not None:
-        values["progress_message"] = clean_text(message)[:200]
+        values["progress_message"] = clean_text(masked_text(message))[:200]
     if report.has_checkpoint:
         values["checkpoint"] = report.checkpoint
     if values:
