@@ -135,6 +135,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tasks.middleware.VisibleMiddleware",
     "tasks.web.errors.UnavailableMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

@@ -258,7 +258,9 @@ class Bar:
     def draw(self, task: Task) -> None:
         filled = round(self.WIDTH * task.progress / 100)
         bar = "█" * filled + "░" * (self.WIDTH - filled)
-        line = f"{task.status:9} {bar} {task.progress:3.0f} %  {task.progress_message}".rstrip()
+        # A terminal would obey what a message holds of controls.
+        message = "".join(sign if sign.isprintable() else " " for sign in task.progress_message)
+        line = f"{task.status:9} {bar} {task.progress:3.0f} %  {message}".rstrip()
         if line == self.last:
             return
         over = "\r\x1b[K" if self.terminal.isatty() else ""

@@ -20,6 +20,7 @@ from rest_framework.exceptions import ValidationError
 
 from tasks.models import Task, TaskFile
 from tasks.parameters import StoredFile
+from tasks.visible import one_line
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -63,7 +64,7 @@ def save_output(task_id: uuid.UUID, name: str, content: Content, *, claim: int |
 
     A Path is moved into the storage when it lies on the same disk.
     """
-    row = TaskFile(task_id=task_id, kind=TaskFile.Kind.OUTPUT, name=name[-255:], claim=claim)
+    row = TaskFile(task_id=task_id, kind=TaskFile.Kind.OUTPUT, name=one_line(name)[-255:], claim=claim)
     row.content_type = content_type_of(name)
     with _as_file(content) as file:
         _put(row, file)
@@ -128,7 +129,7 @@ class Intake:
 
     def _take_one(self, parameter: str, value: UploadedFile[Any] | StoredFile | uuid.UUID) -> StoredFile:
         if isinstance(value, UploadedFile):
-            row = TaskFile(name=Path(value.name or "file").name)
+            row = TaskFile(name=one_line(Path(value.name or "file").name)[-255:])
             _put(row, value)
             self.stored.append(str(row.content.name))
         else:

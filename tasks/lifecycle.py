@@ -29,6 +29,7 @@ from tasks.inserting import insert_tasks
 from tasks.masking import holds_mask
 from tasks.models import Queue, Status, Task, TaskFile, TaskItem, WaitsFor, new_id
 from tasks.turnstile import turnstile
+from tasks.visible import one_line
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -169,7 +170,7 @@ def prepare(submission: Submission, by: User | None) -> Prepared:
     task.parameters = kind.to_json(validated)
     task.parameters_digest = kind.digest
     task.timeout = kind.timeout_for(validated)
-    task.name = (submission.name or kind.name_for(validated))[:200]
+    task.name = one_line(submission.name or kind.name_for(validated))[:200]
     task.queue, task.priority = submission.queue, submission.priority
     task.max_attempts = kind.max_attempts if submission.max_attempts is None else submission.max_attempts
     task.run_at = submission.run_at or now

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 from csp.constants import SELF, UNSAFE_INLINE
-from django.http import HttpRequest, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from tasks.problems import problem_response
+from tasks.visible import INVISIBLE, visible_html
 
 REQUEST_ID = ContextVar("request_id", default="-")
 GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -76,6 +77,26 @@ class PrivateMiddleware:
         renderer = getattr(response, "accepted_renderer", None)
         if request.path.startswith("/admin/") or getattr(renderer, "format", "") == "api":
             response._csp_update = FOREIGN_PAGES  # type: ignore[attr-defined]
+        return response
+
+
+class VisibleMiddleware:
+    """What people read holds no characters that hide or reorder it, whoever wrote them. A form keeps what it was given."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        is_form = getattr(request.resolver_match, "view_name", "") == "tasks:new_kind"
+        return response if is_form or not isinstance(response, HttpResponse) else self.made_visible(response)
+
+    @staticmethod
+    def made_visible(response: HttpResponse) -> HttpResponse:
+        if response.get("Content-Type", "").startswith("text/html"):
+            html = response.content.decode(response.charset)
+            if INVISIBLE.search(html):
+                response.content = visible_html(html)
         return response
 
 

@@ -14,17 +14,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from tasks.models import Task, TaskLogLine
+from tasks.visible import ESCAPES, SGR, visible
 from tasks.web.acts import visible_task
 
 WINDOW = 1000  # lines in one answer
 
 TONES = {TaskLogLine.Level.ERROR: "bad", TaskLogLine.Level.WARNING: "warn"}
 
-# Colours and weights (SGR); every other escape sequence is dropped.
-SGR = re.compile(r"\x1b\[([0-9;]*)m")
-ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-# What would reorder or hide text: shown as its code instead.
-INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 COLOURS = frozenset(map(str, (*range(30, 38), *range(90, 98))))
 WEIGHTS = frozenset({"1", "3", "4"})
 # What ends them: a colour, a weight, or all.
@@ -43,11 +39,6 @@ def readable(text: str) -> SafeString:
         elif plain := visible(ESCAPES.sub("", piece)):
             html.append(f'<span class="{classes}">{escape(plain)}</span>' if classes else escape(plain))
     return mark_safe("".join(html))  # noqa: S308 - every piece is escaped, the classes are our own
-
-
-def visible(text: str) -> str:
-    """Characters that would hide or reorder text, shown as their codes."""
-    return INVISIBLE.sub(lambda found: f"<U+{ord(found[0]):04X}>", text)
 
 
 def _classes(codes: str, before: str) -> str:

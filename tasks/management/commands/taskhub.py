@@ -23,6 +23,7 @@ from tasks.filters import TaskFilter, by_id
 from tasks.lifecycle import TransitionRefused
 from tasks.models import Status, Task
 from tasks.parameters import FilesParameter
+from tasks.visible import INVISIBLE, for_terminal
 
 LOOK_EVERY = 0.2  # seconds
 
@@ -93,7 +94,9 @@ class Command(BaseCommand):
         if not chosen.is_valid():
             raise CommandError(chosen.errors.as_text())
         for task in chosen.qs[: options["limit"]]:
-            self.stdout.write(f"{task.pk}  {task.status:9} {task.progress:3.0f} %  {task.task_type:20} {task}")
+            self.stdout.write(
+                f"{task.pk}  {task.status:9} {task.progress:3.0f} %  {task.task_type:20} {for_terminal(str(task))}"
+            )
         for hint in chosen.hints:
             self.stderr.write(hint)
 
@@ -101,7 +104,8 @@ class Command(BaseCommand):
         task = named(options["task"], options["user"])
         shown = {field.name: getattr(task, field.attname) for field in Task._meta.concrete_fields}
         shown["parameters"] = registry.shown_parameters(task.task_type, task.parameters)
-        self.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder))
+        text = json.dumps(shown, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)
+        self.stdout.write(INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def _wait(self, options: dict[str, Any]) -> None:
         self._end(named(options["task"], options["user"]), options["timeout"])
@@ -120,7 +124,7 @@ class Command(BaseCommand):
         while True:
             task.refresh_from_db(fields=["status"])
             for line in task.log_lines.filter(seq__gt=seq).iterator():
-                self.stdout.write(f"{line.at:%H:%M:%S} {line.level:7} {line.message}")
+                self.stdout.write(f"{line.at:%H:%M:%S} {line.level:7} {for_terminal(line.message)}")
                 seq = line.seq
             if task.is_final or not options["follow"]:
                 return
@@ -133,7 +137,7 @@ class Command(BaseCommand):
                 raise CommandError(f"{task} is still {task.status}.")
             time.sleep(LOOK_EVERY)
             task.refresh_from_db()
-        self.stdout.write(f"{task.status} {task.error_message or task.progress_message}".strip())
+        self.stdout.write(f"{task.status} {for_terminal(task.error_message or task.progress_message)}".strip())
         if task.status != Status.SUCCESS:
             raise SystemExit(1)
 
