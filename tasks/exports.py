@@ -11,8 +11,8 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
-# What a spreadsheet may take for the start of a formula, or a cell's end.
-RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+# What a spreadsheet may take for the start of a formula, also in its wide form, or a cell's end.
+RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Echo:

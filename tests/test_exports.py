@@ -10,7 +10,7 @@ import pytest
 from tasks.exports import csv_lines
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_no_cell_starts_a_formula_also_in_the_header(start):
     header, row = csv_lines([f"{start}1"], [[f"{start}cmd|calc"]])
     assert header.startswith("\"'")
