@@ -215,7 +215,8 @@ def test_who_wants_to_see_the_redirect_itself_gets_it(server):
         "127.0.0.1", "localhost", "127.1", "0x7f.0.0.1", "2130706433", "0.0.0.0", "10.1.2.3", "172.16.0.1",
         "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255", "[::1]", "[::]",
         "[::ffff:127.0.0.1]", "[::ffff:a00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fe80::1]", "[fc00::1]",
-        "[ff02::1]", "[::127.0.0.1]",
+        "[ff02::1]", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]", "[64:ff9b:1:7f00:0:100:808:808]", "[fec0::1]", "[5f00::1]", "192.0.0.192",
+        "168.63.129.16",
     ],
 )  # fmt: skip
 def test_addresses_that_are_not_public_are_refused(host):
@@ -224,9 +225,16 @@ def test_addresses_that_are_not_public_are_refused(host):
     assert "which is not a public address" in outcome.failed or "There is no host" in outcome.failed
 
 
-def test_the_machines_of_a_cloud_are_refused_even_where_private_addresses_are_allowed(settings):
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254", "[64:ff9b::169.254.169.254]", "[::ffff:0:169.254.169.254]", "[64:ff9b:1::a9fe:a9fe]",
+        "[fd00:ec2::254]", "168.63.129.16", "192.0.0.192", "100.100.100.200",
+    ],
+)  # fmt: skip
+def test_the_machines_of_a_cloud_are_refused_even_where_private_addresses_are_allowed(host, settings):
     settings.HTTP_ALLOW_PRIVATE = True
-    assert "not a public address" in call("http://169.254.169.254/latest/meta-data").failed
+    assert "not a public address" in call(f"http://{host}/latest/meta-data").failed
 
 
 def names(monkeypatch, *answers):

@@ -13,7 +13,12 @@ from django.utils.translation import gettext as _
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"http": 80, "https": 443}
 # IPv6 ranges that carry an IPv4 address in their last 32 bits: translated to it on the way.
-TRANSLATED = [ipaddress.ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")]
+TRANSLATED = [ipaddress.ip_network(network) for network in ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")]
+# In this one it may stand anywhere (RFC 8215, RFC 6052).
+OWN_TRANSLATORS = ipaddress.ip_network("64:ff9b:1::/48")
+# Where clouds keep their machines' credentials, beside link-local addresses: Alibaba, Azure, Oracle, Amazon.
+CLOUDS = {ipaddress.ip_address(text) for text in ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")}
+PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 
 
 class Refused(Exception):
@@ -101,10 +106,12 @@ def resolve(target: Target) -> list[str]:
 def is_allowed(address: Address) -> bool:
     """Whether this address may be called: public ones, and private ones where the settings say so."""
     address = _carried(address)
-    # Never, whatever the settings: link-local addresses are where clouds keep their machines' credentials.
+    # Never, whatever the settings.
     if address.is_link_local or address.is_multicast or address.is_unspecified:
         return False
-    return address.is_global or bool(settings.HTTP_ALLOW_PRIVATE)
+    if address in CLOUDS or address in OWN_TRANSLATORS:
+        return False
+    return bool(settings.HTTP_ALLOW_PRIVATE) or (address.is_global and (address.version == 4 or address in PUBLIC_IPV6))
 
 
 def _carried(address: Address) -> Address:
