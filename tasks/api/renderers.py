@@ -12,12 +12,20 @@ from rest_framework.request import Request
 
 
 class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
-    """Without the style element for code samples, which the content policy forbids."""
+    """Without the style element for code samples, which the content policy forbids; what is typed in is JSON."""
 
     def get_context(
         self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
     ) -> dict[str, Any]:
         return super().get_context(data, accepted_media_type, renderer_context) | {"code_style": None}
+
+    def get_raw_data_form(self, data: Any, view: Any, method: str, request: Request) -> Any:
+        if form := super().get_raw_data_form(data, view, method, request):
+            # The names of our parsers are `*/*`, and that of forms, which nobody types.
+            media_type: Any = form.fields["_content_type"]
+            media_type.choices = [("application/json", "application/json")]
+            media_type.initial = "application/json"
+        return form
 
 
 class JSONUnlessAsked(DefaultContentNegotiation):

@@ -25,3 +25,10 @@ def test_a_refusal_is_a_page_for_people_and_a_problem_for_programs(client):
     assert (page.status_code, page["Content-Type"]) == (404, "text/html; charset=utf-8")
     problem = client.get("/api/tasks/no-id")
     assert problem["Content-Type"] == "application/problem+json"
+
+
+def test_the_browsable_api_sends_what_is_typed_in_as_json(client):
+    page = client.get("/api/tasks/?format=api").content.decode()
+    offered = page.partition('name="_content_type"')[2].partition("</select>")[0]
+    assert 'value="application/json" selected' in offered
+    assert offered.count("<option") == 1
