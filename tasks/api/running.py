@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from tasks import lifecycle
 from tasks.api.documented import QUEUE, RANGE_NAME, TASK_TYPE, documented
 from tasks.api.serializers import ClusterSerializer, QueueSerializer, StatisticsSerializer
-from tasks.api.tasks import person
+from tasks.api.tasks import person, visible
 from tasks.models import Cluster, Queue, Status, Task
 from tasks.stats import RANGES, Answer, answer
 
@@ -30,7 +30,10 @@ class ClustersView(APIView):
     @documented((200, ClusterSerializer(many=True)), operation_id="listClusters", tags=["hub"])
     def get(self, request: Request) -> Response:
         clusters = Cluster.objects.order_by("-renewed_at")[:200]
-        return Response(ClusterSerializer(clusters, many=True, context={"now": timezone.now()}).data)
+        ids = [report["task"] for cluster in clusters for report in cluster.workers if report.get("task")]
+        seen = {str(key): str(key) for key in visible(request).filter(pk__in=ids).values_list("pk", flat=True)}
+        context = {"now": timezone.now(), "seen": seen}
+        return Response(ClusterSerializer(clusters, many=True, context=context).data)
 
 
 class QueuesView(APIView):

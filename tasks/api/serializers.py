@@ -220,7 +220,11 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
         return cluster.lease_expires_at > self.context["now"]
 
     def get_workers(self, cluster: Cluster) -> list[dict[str, Any]]:
-        return cluster.workers
+        """Of a task that one may not see no more than that its worker is busy."""
+        return [
+            report | {"busy": bool(report.get("task")), "task": self.context["seen"].get(str(report.get("task")))}
+            for report in cluster.workers
+        ]
 
 
 class QueueSerializer(serializers.Serializer[Any]):

@@ -18,7 +18,20 @@ def test_a_cluster_is_alive_until_its_lease_expires(client, seconds, alive):
     until = timezone.now() + timedelta(seconds=seconds)
     Cluster.objects.create(id="c", host="h", hostname="one", pid=7, workers=[{"pid": 8}], lease_expires_at=until)
     [cluster] = client.get("/api/clusters").json()
-    assert (cluster["hostname"], cluster["workers"], cluster["alive"]) == ("one", [{"pid": 8}], alive)
+    assert (cluster["hostname"], cluster["workers"], cluster["alive"]) == (
+        "one",
+        [{"pid": 8, "busy": False, "task": None}],
+        alive,
+    )
+
+
+def test_a_worker_tells_its_task_to_who_may_see_it_alone(client, settings, owner, stranger, make_task):
+    settings.ACCESS = "login"
+    key, until = str(make_task(owner=owner).pk), timezone.now() + timedelta(seconds=15)
+    Cluster.objects.create(id="c", host="h", hostname="h", pid=7, workers=[{"task": key}], lease_expires_at=until)
+    for person, told in ((owner, key), (stranger, None)):
+        client.force_login(person)
+        assert client.get("/api/clusters").json()[0]["workers"] == [{"task": told, "busy": True}]
 
 
 def test_a_queue_says_what_is_ready_and_runs(client, make_task):
