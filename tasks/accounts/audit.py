@@ -35,6 +35,10 @@ def signed_out(sender: Any, user: User | None, **kwargs: Any) -> None:
         note(user, user, CHANGE, "Signed out")
 
 
+def changed_password(user: User) -> None:
+    note(user, user, CHANGE, "Changed the password")
+
+
 def made_token(user: User, token: Token) -> None:
     note(user, token, ADDITION, "Made a token")
 

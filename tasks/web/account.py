@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from tasks.accounts import tokens
+from tasks.accounts import audit, tokens
 from tasks.accounts.models import Token
 from tasks.web.acts import person
 
@@ -70,6 +70,7 @@ class PasswordView(views.PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         messages.success(self.request, _("Your password is changed."))
+        audit.changed_password(person(self.request))
         return super().form_valid(form)
 
 

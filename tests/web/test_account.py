@@ -110,6 +110,8 @@ def test_a_password_can_be_changed(owners_browser, client):
     assert owners_browser.post("/account/password/", {"old_password": "wrong"} | new).status_code == 200
     assert owners_browser.post("/account/password/", {"old_password": "owner's password"} | new).status_code == 302
     assert sign_in(client, password="a longer passphrase").status_code == 302
+    [line] = LogEntry.objects.filter(change_message="Changed the password")
+    assert line.user.username == "owner"
 
 
 # --- tokens
