@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,11 @@ def test_a_status_is_written_in_two_places_only():
     for path in MODULES:
         if not any(path.is_relative_to(writer) for writer in WRITERS_OF_STATUS):
             assert not list(writes_of_status(ast.parse(path.read_text()))), path.relative_to(BASE)
+
+
+def test_no_template_gives_text_out_unescaped():
+    for path in BASE.glob("templates/**/*.html"):
+        assert not re.search(r"\|\s*(safe|safeseq)\b|autoescape\s+off", path.read_text()), path.relative_to(BASE)
 
 
 def test_every_module_opens_with_a_sentence_on_its_duty():
