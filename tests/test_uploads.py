@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from tasks.models import Task
 from tasks.uploads import FORM, LimitedUploadHandler
@@ -40,3 +41,14 @@ def test_the_api_answers_413_to_it(client):
 def test_several_files_count_together(client):
     files = {"task_type": "IMAGE_PROCESSING", "images": [SimpleUploadedFile(f"{n}.png", b"x" * 600) for n in range(2)]}
     assert client.post("/api/tasks/submit", files).status_code == 413
+
+
+def test_of_strangers_no_file_is_taken(settings):
+    settings.ACCESS = "login"
+    stranger = Client(enforce_csrf_checks=True)
+    stranger.get("/sign-in/")
+    token = stranger.cookies["csrftoken"].value
+    for page in ("/sign-in/", "/livez"):
+        answer = stranger.post(page, {"csrfmiddlewaretoken": token, "file": SimpleUploadedFile("a.bin", b"x" * 500)})
+        assert answer.status_code == 413
+    assert stranger.post("/sign-in/", {"csrfmiddlewaretoken": token, "username": "a"}).status_code == 200
