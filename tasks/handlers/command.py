@@ -28,10 +28,13 @@ LONGEST_LINE = 65_536
 OUTPUT_CAP = 50 * 1024 * 1024
 
 
+def not_allowed(command: Any) -> str:
+    known = {"input": command, "allowed": ", ".join(settings.COMMANDS) or _("none")}
+    return _("{input} is not among the allowed commands: {allowed}.").format(**known)
+
+
 class CommandField(serializers.ChoiceField):
     """One of the commands that the settings allow now, not when the field was declared."""
-
-    default_error_messages = {"not_allowed": gettext_lazy("{input} is not among the allowed commands: {allowed}.")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=[], **kwargs)
@@ -43,7 +46,7 @@ class CommandField(serializers.ChoiceField):
 
     def to_internal_value(self, data: Any) -> str:
         if data not in settings.COMMANDS:
-            self.fail("not_allowed", input=data, allowed=", ".join(settings.COMMANDS) or _("none"))
+            raise serializers.ValidationError(not_allowed(data), code="not_allowed")
         return data
 
 
@@ -108,6 +111,8 @@ def summarize(result: Mapping[str, Any]) -> str:
     hidden=not settings.COMMANDS,
 )
 def command(context: TaskContext, *, command: str, arguments: list[str], time_limit: int) -> dict[str, Any]:
+    if command not in settings.COMMANDS:  # they may have changed since the submit
+        raise Fail(not_allowed(command))
     started = time.monotonic()
     with context.temporary_folder() as folder:
         path = folder / "output.txt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from django.template.loader import render_to_string
 from rest_framework.exceptions import ValidationError
 
 from tasks import registry
-from tasks.context import TaskInterrupted
+from tasks.context import Fail, TaskContext, TaskInterrupted
 from tasks.testing import MemoryRecorder, run_handler
 
 
@@ -36,6 +37,13 @@ def test_an_allowed_command_runs_and_its_output_is_the_log():
     assert outcome.log == ["System check identified no issues (0 silenced)."]
     assert (outcome.result["exit_code"], outcome.result["lines"]) == (0, 1)
     assert outcome.files["output.txt"] == b"System check identified no issues (0 silenced).\n"
+
+
+def test_a_command_that_is_allowed_no_longer_does_not_run(settings):
+    settings.COMMANDS = ["migrate"]
+    context = TaskContext(uuid.uuid4(), MemoryRecorder())
+    with pytest.raises(Fail, match="check is not among the allowed commands: migrate"):
+        registry.get("COMMAND").handler(context, command="check", arguments=[], time_limit=5)
 
 
 def test_no_shell_reads_the_arguments():
