@@ -69,7 +69,7 @@ def refuse(request: HttpRequest, reason: str) -> HttpResponseBase:
 
 def why_not_local(request: HttpRequest) -> str:
     """What speaks against a request's being local, as a sentence that names the setting to change; '' for nothing."""
-    if any(name in FORWARDED or name.startswith("HTTP_X_FORWARDED_") for name in request.META):
+    if any(name in FORWARDED or name.startswith("HTTP_X_FORWARDED") for name in request.META):
         return _(
             "This came through a proxy, and TaskHub is in local mode: it answers this machine alone. "
             "Behind a proxy, set TASKHUB_ACCESS=login."

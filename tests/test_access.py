@@ -45,7 +45,9 @@ def test_any_other_peer_is_refused_with_the_setting_to_change(client, address):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via"])
+@pytest.mark.parametrize(
+    "header", ["Forwarded", "X-Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via"]
+)
 def test_what_came_through_a_proxy_is_refused(client, header):
     answer = get(client, headers={header: "127.0.0.1"})
     assert answer.status_code == 403
