@@ -171,6 +171,11 @@ DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 # Connections are kept; a request checks that its connection still lives.
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    database_file = Path(DATABASES["default"]["NAME"])
+    if database_file.is_absolute():  # ":memory:" is none
+        # Else it was readable for every account of the machine. What SQLite puts beside it takes after it.
+        with contextlib.suppress(OSError):
+            database_file.touch(mode=0o600)
     DATABASES["default"]["OPTIONS"] = {
         # IMMEDIATE: a transaction that reads first could not upgrade to writing, whatever the timeout.
         "transaction_mode": "IMMEDIATE",

@@ -84,3 +84,10 @@ def test_another_kind_of_database_is_refused_without_telling_its_password(url, t
 def test_local_mode_does_not_start_for_any_host_name(settings, access, hosts, refused):
     settings.ACCESS, settings.ALLOWED_HOSTS = access, hosts
     assert [fault.id for fault in check_access()] == (["taskhub.E006"] if refused else [])
+
+
+def test_no_other_account_can_read_the_database(tmp_path):
+    tmp_path.chmod(0o755)
+    variables = environment(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/taskhub.sqlite3")
+    subprocess.run([*MANAGE, "migrate", "--verbosity=0"], env=variables, check=True, timeout=120)
+    assert (tmp_path / "taskhub.sqlite3").stat().st_mode & 0o777 == 0o600
