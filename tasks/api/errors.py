@@ -16,6 +16,7 @@ from rest_framework.views import exception_handler
 from tasks.api.parsers import TooLarge
 from tasks.lifecycle import TransitionRefused
 from tasks.models import Task, TaskFile
+from tasks.patience import TookTooLong
 from tasks.problems import MEDIA_TYPE, problem
 
 
@@ -33,6 +34,13 @@ def translated(fault: Exception) -> Exception:
             return exceptions.NotFound(_("There is no such task or file."))
         case RequestDataTooBig() | TooManyFieldsSent() | TooManyFilesSent():
             return TooLarge()
+        case TookTooLong():
+            return exceptions.ValidationError(
+                _(
+                    "The database was stopped while it was still looking. Narrow the filter: name a status, a kind or a time,"
+                    " such as after:2d."
+                )
+            )
         case OperationalError():
             return Away()
     return fault

@@ -19,6 +19,7 @@ from tasks.api.serializers import ActSerializer, OutcomeSerializer, SubmitSerial
 from tasks.api.tasks import chosen_tasks, person
 from tasks.lifecycle import Submission
 from tasks.models import Task
+from tasks.patience import PATIENCE_OF_PROGRAMS, patience
 
 # One for all: to make its fields anew for each task would take longer than all else.
 CHECKING = SubmitSerializer()
@@ -94,8 +95,10 @@ class ActView(APIView):
     def post(self, request: Request) -> Response:
         wanted = ActSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        tasks = acted_on(request, wanted.validated_data)
-        if tasks[: bulk.LIMIT + 1].count() > bulk.LIMIT:
+        with patience(PATIENCE_OF_PROGRAMS):
+            tasks = acted_on(request, wanted.validated_data)
+            count = tasks[: bulk.LIMIT + 1].count()
+        if count > bulk.LIMIT:
             raise ValidationError(
                 {"filter": [_("More than %(limit)s tasks match: narrow the filter.") % {"limit": bulk.LIMIT}]}
             )

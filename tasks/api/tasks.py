@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ from tasks.api.submitting import submission_of
 from tasks.api.waiting import wait_for_end
 from tasks.filters import TaskFilter
 from tasks.models import Task
+from tasks.patience import PATIENCE_OF_PROGRAMS, patience
 from tasks.querysets import TaskQuerySet
 
 PAGE, LARGEST_PAGE = 200, 1000
@@ -127,9 +129,11 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
         """The tasks you may see, newest first."""
         limit = paging.whole_number(request, "limit", PAGE, least=1, most=LARGEST_PAGE)
         fields = wanted_fields(request)
-        chosen = chosen_tasks(request, request.query_params, after_cursor(request))
         left_out = [name for name in LARGE_FIELDS if fields and name not in fields]
-        rows = list(chosen.qs.select_related("owner").defer("checkpoint", *left_out)[: limit + 1])
+        is_filtered = request.query_params.keys() & TaskFilter.base_filters.keys()
+        with patience(PATIENCE_OF_PROGRAMS) if is_filtered else nullcontext():
+            chosen = chosen_tasks(request, request.query_params, after_cursor(request))
+            rows = list(chosen.qs.select_related("owner").defer("checkpoint", *left_out)[: limit + 1])
         following = rows[limit - 1].pk if len(rows) > limit else chosen.reached
         page = TaskSerializer(rows[:limit], many=True, fields=fields)
         return Response(page.data, headers=paging.links(request, "cursor", following))

@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 
 from tasks.filters import REACH, TaskFilter, parse
 from tasks.models import Status, Task, TaskAttempt
+from tasks.patience import TookTooLong, patience
 from tasks.web import words
 from tasks.web.default_view import EVERYTHING, default_view, view_of
 from tasks.web.hub import CAP, Counts, Hub, counts_for, hub_state
-from tasks.web.patience import TookTooLong, patience
 from tasks.web.rows import TaskRow, for_rows, kind_label, rows, signature
 
 SIZES = (25, 50, 100)

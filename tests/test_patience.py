@@ -1,4 +1,4 @@
-"""How long a page waits for the database."""
+"""How long a page and a program wait for the database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import OperationalError, connection
 
-from tasks.web import patience
+from tasks import patience
 from tasks.web.listing import Listing
 from tests.web.pages import visible_text
 
@@ -15,7 +15,7 @@ only_on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reaso
 
 
 @contextmanager
-def no_patience():
+def no_patience(seconds=None):
     raise patience.TookTooLong
     yield
 
@@ -30,6 +30,22 @@ def test_a_search_that_takes_too_long_asks_to_narrow_the_filter_and_is_not_repea
     assert 'hx-trigger="th:poll"' not in page
     assert 'value="one"' in page
     assert "one" in visible_text(client.get("/").content.decode())  # without a filter there is nothing to wait for
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("place", ["tasks", "many"])
+def test_a_program_is_asked_to_narrow_the_filter_too(place, client, make_task, monkeypatch):
+    make_task(name="one")
+    monkeypatch.setattr(f"tasks.api.{place}.patience", no_patience)
+    body = {"action": "cancel", "filter": {"q": "one"}}
+    answer = (
+        client.get("/api/tasks/?q=one")
+        if place == "tasks"
+        else client.post("/api/tasks/bulk-act", body, content_type="application/json")
+    )
+    assert answer.status_code == 422
+    assert "Narrow the filter" in answer.json()["detail"]
+    assert len(client.get("/api/tasks/").json()) == 1
 
 
 @only_on_postgresql

@@ -1,4 +1,4 @@
-"""How long a page waits for the database to look through tasks: on PostgreSQL a statement that takes longer is ended."""
+"""How long one waits for the database to look through tasks: on PostgreSQL a statement that takes longer is ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from django.db import OperationalError, connection, transaction
 
-PATIENCE = 3  # seconds
+PATIENCE = 3  # seconds, for people
+PATIENCE_OF_PROGRAMS = 15
 CANCELED = "57014"  # PostgreSQL's word for a statement that was ended
 
 
@@ -16,7 +17,7 @@ class TookTooLong(Exception):
 
 
 @contextmanager
-def patience() -> Iterator[None]:
+def patience(seconds: float | None = None) -> Iterator[None]:
     """Around statements that no index bounds. Who has left the page long ago is not looked for either."""
     if connection.vendor != "postgresql":
         yield
@@ -24,7 +25,9 @@ def patience() -> Iterator[None]:
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{int(PATIENCE * 1000)}"])
+                cursor.execute(
+                    "SELECT set_config('statement_timeout', %s, true)", [f"{int((seconds or PATIENCE) * 1000)}"]
+                )
             yield
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") != CANCELED:
