@@ -108,9 +108,10 @@ def repeating_workbook(row: str, times: int) -> bytes:
     [
         ('<row><c t="s"><v>0</v></c></row>', "unpacks to far more than a table would; it was refused."),
         ('<row><c r="XFD1"><v>1</v></c></row>', "has 16,384 columns; at most 2,500 are taken."),
+        ('<row r="9000000000"><c><v>1</v></c></row>', "is an Excel file that is damaged."),
     ],
 )
-def test_a_small_workbook_that_would_fill_the_disk_is_refused(row, sentence):
+def test_a_small_workbook_that_would_fill_the_disk_or_never_end_is_refused(row, sentence):
     assert profile(repeating_workbook(row, 10_000), "table.xlsx").failed == f"table.xlsx {sentence}"
 
 

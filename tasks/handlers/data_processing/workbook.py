@@ -18,6 +18,7 @@ from tasks.handlers.data_processing.progress import Progress
 from tasks.handlers.data_processing.unpacking import Allowance, PlainFile
 
 EVERY = 500
+MOST_ROWS = 2**20  # of a sheet; a row may claim any number, and openpyxl counts up to it
 
 
 def sheet_as_csv(plain: PlainFile, sheet: str, folder: Path, progress: Progress) -> tuple[PlainFile, str]:
@@ -55,7 +56,11 @@ def _opened(file: IO[bytes], name: str) -> Any:
     try:
         return openpyxl.load_workbook(file, read_only=True, data_only=True)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile, SyntaxError):
-        raise Fail(_("%(name)s is an Excel file that is damaged.") % {"name": name}) from None
+        raise _damaged(name) from None
+
+
+def _damaged(name: str) -> Fail:
+    return Fail(_("%(name)s is an Excel file that is damaged.") % {"name": name})
 
 
 def _titles(book: Any, sheet: str, name: str) -> list[str]:
@@ -78,7 +83,7 @@ def _write(sheet: Any, target: Path, plain: PlainFile, progress: Progress) -> in
     count, allowance = 0, _allowance(plain)
     with target.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
-        for number, row in enumerate(_padded(sheet.iter_rows(values_only=True)), 1):
+        for number, row in enumerate(_padded(sheet.iter_rows(values_only=True), plain.name), 1):
             if len(row) > MOST_COLUMNS:
                 raise too_many_columns(plain.name, len(row))
             allowance.take(writer.writerow([text_of(value) for value in row]))
@@ -88,9 +93,11 @@ def _write(sheet: Any, target: Path, plain: PlainFile, progress: Progress) -> in
     return count
 
 
-def _padded(rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+def _padded(rows: Iterator[Sequence[Any]], name: str) -> Iterator[Sequence[Any]]:
     width = 0
-    for row in rows:
+    for number, row in enumerate(rows):
+        if number == MOST_ROWS:
+            raise _damaged(name)
         if any(value is not None for value in row):
             width = max(width, len(row))
             yield [*row, *[None] * (width - len(row))]
