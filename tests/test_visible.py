@@ -73,3 +73,4 @@ def test_the_commands_give_a_terminal_no_orders(client, make_task):
         call_command("taskhub", *arguments, stdout=out)
     assert "\x1b" not in out.getvalue()
     assert "\x9b" not in out.getvalue()
+    assert client.get(f"/tasks/{task.pk}/log/").getvalue().endswith(b" info    d\n")

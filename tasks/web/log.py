@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from tasks.models import Task, TaskLogLine
-from tasks.visible import ESCAPES, SGR, visible
+from tasks.visible import ESCAPES, SGR, for_terminal, visible
 from tasks.web.acts import visible_task
 
 WINDOW = 1000  # lines in one answer
@@ -93,7 +93,7 @@ def log_lines(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def log(request: HttpRequest, task_id: uuid.UUID) -> StreamingHttpResponse:
-    """The whole log as a text file."""
+    """The whole log as a text file, which a terminal may show."""
     task = visible_task(request, task_id)
     response = StreamingHttpResponse(_as_text(task), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{task.short_id}.log"'
@@ -103,4 +103,4 @@ def log(request: HttpRequest, task_id: uuid.UUID) -> StreamingHttpResponse:
 
 def _as_text(task: Task) -> Iterator[str]:
     for line in task.log_lines.order_by("seq").iterator(chunk_size=2000):
-        yield f"{line.at.isoformat(timespec='milliseconds')} {line.level:7} {line.message}\n"
+        yield f"{line.at.isoformat(timespec='milliseconds')} {line.level:7} {for_terminal(line.message)}\n"
