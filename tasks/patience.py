@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import OperationalError, connection, transaction
+from django.utils.translation import gettext as _
 
 PATIENCE = 3  # seconds, for people
 PATIENCE_OF_PROGRAMS = 15
@@ -14,6 +15,12 @@ CANCELED = "57014"  # PostgreSQL's word for a statement that was ended
 
 class TookTooLong(Exception):
     """The database was still looking when patience ended."""
+
+    def __str__(self) -> str:
+        return _(
+            "The database was stopped while it was still looking. Narrow the filter: name a status, a kind or a time, "
+            "such as after:2d."
+        )
 
 
 @contextmanager

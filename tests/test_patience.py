@@ -48,6 +48,16 @@ def test_a_program_is_asked_to_narrow_the_filter_too(place, client, make_task, m
     assert len(client.get("/api/tasks/").json()) == 1
 
 
+@pytest.mark.django_db
+def test_an_act_on_all_that_match_is_not_waited_for_either(client, make_task, monkeypatch):
+    task = make_task(name="one")
+    monkeypatch.setattr("tasks.web.bulk.patience", no_patience)
+    answer = client.post("/tasks/bulk/?q=one", {"action": "cancel", "all": task.pk, "confirmed": "1"}, follow=True)
+    assert "Narrow the filter" in visible_text(answer.content.decode())
+    task.refresh_from_db()
+    assert task.status == "PENDING"
+
+
 @only_on_postgresql
 @pytest.mark.django_db(transaction=True)
 def test_postgresql_stops_looking(client, make_task, monkeypatch):

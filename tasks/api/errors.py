@@ -35,12 +35,7 @@ def translated(fault: Exception) -> Exception:
         case RequestDataTooBig() | TooManyFieldsSent() | TooManyFilesSent():
             return TooLarge()
         case TookTooLong():
-            return exceptions.ValidationError(
-                _(
-                    "The database was stopped while it was still looking. Narrow the filter: name a status, a kind or a time,"
-                    " such as after:2d."
-                )
-            )
+            return exceptions.ValidationError(str(fault))
         case OperationalError():
             return Away()
     return fault

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from tasks.bulk import ACTS, LIMIT, act
 from tasks.exports import csv_response
 from tasks.models import Task
+from tasks.patience import TookTooLong, patience
 from tasks.web import words
 from tasks.web.acts import person
 from tasks.web.hub import forget_counts
@@ -62,7 +63,12 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
         messages.warning(request, _("Tick some tasks first."))
         return HttpResponseRedirect(back)
     tasks = choice.tasks(Task.objects.manageable_by(request.user))
-    count = tasks[: LIMIT + 1].count()
+    try:
+        with patience():
+            count = tasks[: LIMIT + 1].count()
+    except TookTooLong as error:
+        messages.error(request, str(error))
+        return HttpResponseRedirect(back)
     if count > LIMIT:
         sentence = _("That are more than %(limit)s tasks, the most that one act takes. Narrow the filter.")
         messages.error(request, sentence % {"limit": words.thousands(LIMIT)})
