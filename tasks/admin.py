@@ -75,6 +75,13 @@ class PartAdmin(ReadOnlyAdmin):
     raw_id_fields = ["task"]
     list_select_related = False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Of the tasks that this member of the staff may see, whatever Django's own permissions say of the rows."""
+        rows = super().get_queryset(request)
+        if request.user.has_perm("tasks.view_all_tasks"):
+            return rows
+        return rows.filter(task__in=Task.objects.visible_to(request.user))
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from tasks.accounts import tokens
@@ -34,6 +35,20 @@ OURS = ["task", "taskattempt", "tasklogline", "taskitem", "taskfile", "cluster",
 def test_each_list_and_each_row_can_be_looked_at(client, whole_task, model):
     assert client.get(f"/admin/tasks/{model}/").status_code == 200
     row = admin.site._registry[model_of(model)].get_queryset(request_of(client)).first()
+    assert client.get(f"/admin/tasks/{model}/{row.pk}/change/").status_code == 200
+
+
+@pytest.mark.parametrize("model", ["taskattempt", "tasklogline", "taskitem", "taskfile"])
+def test_staff_see_what_belongs_to_tasks_that_they_may_see_alone(client, settings, whole_task, stranger, model):
+    settings.ACCESS = "login"
+    stranger.is_staff = True
+    stranger.save()
+    stranger.user_permissions.add(Permission.objects.get(codename=f"view_{model}"))
+    client.force_login(stranger)
+    row = model_of(model).objects.get()
+    assert "0 " in client.get(f"/admin/tasks/{model}/").content.decode().partition('class="paginator"')[2]
+    assert client.get(f"/admin/tasks/{model}/{row.pk}/change/").status_code == 302
+    Task.objects.update(owner=stranger)
     assert client.get(f"/admin/tasks/{model}/{row.pk}/change/").status_code == 200
 
 
