@@ -28,7 +28,8 @@ def check(owner: User | None, tasks: int, size: int) -> None:
     if settings.MAX_PENDING and pending(owner) + tasks > settings.MAX_PENDING:
         sentence = _("You may have %(limit)s tasks waiting at a time. Submit more once some have started.")
         raise ValidationError({"non_field_errors": [sentence % {"limit": settings.MAX_PENDING}]})
-    if size and settings.MAX_STORED_BYTES and stored(owner) + size > settings.MAX_STORED_BYTES:
+    # Also without an upload: what tasks made is kept too, and a task may make more than anybody sends in.
+    if settings.MAX_STORED_BYTES and stored(owner) + size > settings.MAX_STORED_BYTES:
         sentence = _("Your tasks may keep %(limit)s of files. Delete some that you need no more.")
         raise ValidationError({"non_field_errors": [sentence % {"limit": filesizeformat(settings.MAX_STORED_BYTES)}]})
 

@@ -46,9 +46,20 @@ def test_nobodys_files_take_more_than_allowed(owner, make_task):
         quotas.check(owner, 1, 101)
 
 
-@pytest.mark.parametrize(("name", "value"), [("ACCESS", "local"), ("MAX_PENDING", 0)])
-def test_local_mode_and_no_limit_count_nothing(settings, owner, name, value, django_assert_num_queries):
-    setattr(settings, name, value)
+def test_who_has_made_too_many_files_submits_nothing_more_until_some_are_deleted(owner, make_task):
+    full = make_task(owner=owner, status="SUCCESS")
+    TaskFile.objects.create(task=full, kind="output", name="a", size=1001, content="x")
+    with pytest.raises(ValidationError, match="keep 1000"):
+        lifecycle.submit("NOOP", by=owner)
+    lifecycle.delete(full, by=owner)
+    cache.clear()
+    lifecycle.submit("NOOP", by=owner)
+
+
+@pytest.mark.parametrize("values", [{"ACCESS": "local"}, {"MAX_PENDING": 0, "MAX_STORED_BYTES": 0}])
+def test_local_mode_and_no_limit_count_nothing(settings, owner, values, django_assert_num_queries):
+    for name, value in values.items():
+        setattr(settings, name, value)
     with django_assert_num_queries(0):
         quotas.check(owner, 10_000, 0)
 
