@@ -6,7 +6,7 @@ import heapq
 import time
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 from django.utils import timezone
@@ -16,6 +16,7 @@ from tasks.context import Fail, Item, TaskContext
 from tasks.handlers.mail.delivery import Courier, Outcome, Verdict
 from tasks.handlers.mail.letter import Letter
 from tasks.handlers.mail.recipients import Recipient
+from tasks.masking import masked_text
 from tasks.models import TaskItem
 
 
@@ -93,6 +94,7 @@ class Sending:
         self.next_turn = max(self.next_turn, time.monotonic()) + self.pause
 
     def _note(self, item: Item[Recipient], subject: str, verdict: Verdict, tries: int) -> None:
+        verdict = replace(verdict, answer=masked_text(verdict.answer))
         detail = {"subject": subject, "at": timezone.now().isoformat(), "answer": verdict.answer}
         if verdict.file:
             detail["file"] = str(verdict.file)

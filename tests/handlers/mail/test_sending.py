@@ -52,6 +52,13 @@ def test_a_refusal_is_recorded_in_the_servers_words_and_stops_nobody_else(mail_s
     assert mail_server.connections == 1
 
 
+def test_what_a_server_says_of_a_secret_is_kept_nowhere(mail_server):
+    mail_server.at_rcpt["u1@example.org"] = ["550 not with https://api.example.org/?token=hunter2"]
+    run = campaign(people(2))
+    assert run.result["failed_emails"][0]["error"].startswith("550 not with https://api.example.org/?token=")
+    assert "hunter2" not in f"{run.result} {run.log} {run.recorder.records}"
+
+
 def test_one_who_is_put_off_gets_the_message_later_and_once(mail_server):
     mail_server.at_rcpt["u1@example.org"] = ["451 4.7.1 greylisted, come back", "450 not yet"]
     run = campaign(people(3))
