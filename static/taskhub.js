@@ -91,9 +91,13 @@
       Log.patched(follows);
       Selection.show();
       tick();
+      retitle();
       return [target];
     },
   });
+
+  // The window's title carries the state: it is all one sees of a tab in the background.
+  function retitle() { document.title = $("[data-title]")?.dataset.title ?? document.title; }
 
   /* --- The poller: one timer, the next starts after the answer. */
 
@@ -456,6 +460,7 @@
         if (old && fresh) { patch(old, document.adoptNode(fresh)); htmx.process(old); }
       }
       Selection.show();
+      retitle();
       Poller.plan(); // a search that took too long had stopped it
     },
   };
@@ -520,5 +525,7 @@
     Poller.show();
     Poller.plan();
     $("#filter-button")?.remove();
+    // On a narrow screen the current one of many tabs may lie beyond the edge.
+    for (const tab of $$(".tabs > [aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 24;
   });
 })();

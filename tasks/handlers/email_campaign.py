@@ -15,7 +15,7 @@ from rest_framework import serializers
 
 from tasks.context import Fail, ItemRecord, TaskContext
 from tasks.handlers.mail import report
-from tasks.handlers.mail.delivery import BackendCourier, Courier, Outbox
+from tasks.handlers.mail.delivery import BackendCourier, Courier, Outbox, keeper
 from tasks.handlers.mail.letter import Letter
 from tasks.handlers.mail.parameters import MessageParameters, count_recipients, letter_of, preview, usable_recipients
 from tasks.handlers.mail.recipients import Recipients
@@ -89,10 +89,6 @@ def sample() -> dict[str, Any]:
     }
 
 
-# Backends of Django's that take every message and send none.
-KEEPERS = ("console", "dummy", "filebased", "locmem")
-
-
 def notice() -> str:
     """That nothing will be sent, where that is so: known before, not from the result."""
     if not settings.MAIL_SERVER_SET:
@@ -100,8 +96,7 @@ def notice() -> str:
             "No mail server is set, so the messages go to the outbox: the files of the task. Nothing is sent. "
             "EMAIL_URL names a server."
         )
-    kind = settings.EMAIL_BACKEND.removeprefix("django.core.mail.backends.").split(".")[0]
-    if kind in KEEPERS:
+    if kind := keeper():
         return gettext("EMAIL_URL names no mail server but Django's “%(kind)s” backend. Nothing is sent.") % {
             "kind": kind
         }

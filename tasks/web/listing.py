@@ -206,6 +206,15 @@ class Listing:
     reach = REACH
 
     @property
+    def title(self) -> str:
+        """Of the window: it tells of failures while one looks at something else."""
+        title = f"{_('Tasks')} - TaskHub"
+        if not self.counts.failed:
+            return title
+        failed = _("%(count)s failed") % {"count": words.capped(self.counts.failed, CAP)}
+        return f"({failed}) {title}"
+
+    @property
     def extent(self) -> str:
         """How much of all this page shows."""
         shown = len(self.shown)
@@ -235,7 +244,7 @@ class Listing:
             "task_type": (_("Kind"), kind_label),
             "queue": (_("Queue"), str),
             "owner": (_("Owner"), str),
-            "since": (_("Since"), str),
+            "since": (_("Period"), period_label),
         }
         chips = [
             Chip(title, words_of(value), self.link(**{name: None}))
@@ -245,7 +254,7 @@ class Listing:
         typed = self.query.get("q", "")
         search = parse(typed)
         for key, value in search.qualifiers:
-            chips.append(Chip(key, value, self.link(q=self._without(typed, key, value))))
+            chips.append(Chip(qualifier_label(key), value, self.link(q=self._without(typed, key, value))))
         for text in search.texts:
             chips.append(Chip(_("Text"), text, self.link(q=self._without(typed, "", text))))
         return chips
@@ -294,6 +303,20 @@ class Listing:
                 {"status": status.value, "label": status.label, "count": count, "link": self.link(status=status)}
             )
         return [tab | {"current": tab["status"] == current, "cap": CAP} for tab in tabs]
+
+
+def period_label(period: str) -> str:
+    """ "last 7 days", within a chip."""
+    return {"24h": _("last 24 hours"), "7d": _("last 7 days"), "30d": _("last 30 days")}.get(period, period)
+
+
+def qualifier_label(key: str) -> str:
+    """A qualifier of the search as the other filters are named."""
+    names = {
+        "status": _("Status"), "type": _("Kind"), "queue": _("Queue"), "owner": _("Owner"),
+        "worker": _("Worker"), "error": _("Error"), "before": _("Before"), "after": _("After"),
+    }  # fmt: skip
+    return names.get(key, key)
 
 
 def _quoted(text: str) -> str:

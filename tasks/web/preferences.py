@@ -1,4 +1,4 @@
-"""What a person prefers in this browser: theme, pace of updates, shortcuts, language, first view. Kept in cookies."""
+"""What a person prefers in this browser: theme, pace of updates, shortcuts, language, first view, what was read. Kept in cookies."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from django.views.decorators.http import require_POST
 
 from tasks.web.acts import way_back
 from tasks.web.default_view import COOKIE, view_of
-from tasks.web.shell import COOKIE_AGE, EVERY, THEMES
+from tasks.web.shell import COOKIE_AGE, EVERY, SETUPS, THEMES
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "theme": THEMES,
     "every": EVERY,
     "shortcuts": ("on", "off"),
+    "setup": SETUPS,
     "language": tuple(code for code, _name in settings.LANGUAGES),
 }
 COOKIES = {"language": settings.LANGUAGE_COOKIE_NAME}

@@ -10,10 +10,12 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from tasks.handlers.mail.delivery import keeper
 from tasks.web.hub import counts_for, hub_state
 
 THEMES = ("auto", "light", "dark")
 EVERY = ("2", "5", "15", "0")  # seconds between updates; 0: off
+SETUPS = ("local", "mail", "local-mail")  # what may be known of the setting-up
 COOKIE_AGE = 365 * 86_400
 
 
@@ -69,6 +71,15 @@ class Shell:
     @property
     def is_local(self) -> bool:
         return settings.ACCESS == "local"
+
+    @property
+    def setup(self) -> str:
+        """What those who run this hub should know of its setting-up, as a key: "local", "mail", both or nothing."""
+        user = getattr(self.request, "user", None)
+        if user is None or not user.is_staff:
+            return ""
+        facts = "-".join(["local"] * self.is_local + ["mail"] * bool(keeper()))
+        return "" if self.request.COOKIES.get("setup") == facts else facts
 
     @property
     def words(self) -> str:

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -165,6 +166,39 @@ def test_a_chip_takes_its_filter_away(client, make_task):
     page = client.get("/?q=status:failed+broke&queue=slow").content.decode()
     chips = re.findall(r'<a class="button chip" href="([^"]*)"', page)
     assert chips == ["/?q=status%3Afailed+broke", "/?q=broke&amp;queue=slow", "/?q=status%3Afailed&amp;queue=slow"]
+
+
+def test_a_chip_says_its_filter_in_words(client, db):
+    page = client.get("/?q=queue:slow&since=7d").content.decode()
+    assert elements(page, "chip") == ["Period: last 7 days Remove", "Queue: slow Remove"]
+
+
+def test_the_title_tells_of_failures(client, make_task):
+    assert "<title>Tasks - TaskHub</title>" in client.get("/").content.decode()
+    make_task(status="FAILED")
+    cache.clear()
+    page = client.get("/").content.decode()
+    assert "<title>(1 failed) Tasks - TaskHub</title>" in page
+    assert 'data-title="(1 failed) Tasks - TaskHub"' in client.get("/tasks/_table/").content.decode()
+
+
+def test_who_runs_the_hub_reads_once_that_it_is_local_and_keeps_its_mail(client, db, settings):
+    page = client.get("/").content.decode()
+    assert "on this machine alone" in page
+    assert "EMAIL_URL names no mail server" in page
+    client.post("/preferences/", {"setup": "local-mail"})
+    assert "on this machine alone" not in client.get("/").content.decode()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    page = client.get("/").content.decode()  # something else is so now
+    assert "on this machine alone" in page
+    assert "EMAIL_URL" not in page
+
+
+def test_how_the_hub_is_set_up_is_the_business_of_staff(owners_browser, staff_browser):
+    assert "EMAIL_URL" not in owners_browser.get("/").content.decode()
+    page = staff_browser.get("/").content.decode()
+    assert "EMAIL_URL" in page
+    assert "on this machine alone" not in page
 
 
 def test_a_search_says_how_far_it_looked(client, make_task, monkeypatch):

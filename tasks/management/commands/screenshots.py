@@ -49,6 +49,7 @@ class Command(BaseCommand):
             for theme, width in LOOKS:
                 viewport: Any = {"width": width, "height": HEIGHT}
                 context = browser.new_context(viewport=viewport, color_scheme="dark" if theme == "dark" else "light")
+                context.add_cookies([{"name": "setup", "value": "local-mail", "url": url}])  # a banner that was read
                 page = context.new_page()
                 for name, path in screens.items():
                     page.goto(f"{url}{path}")
