@@ -103,6 +103,8 @@ def _decimal(value: float) -> str:
     if size and not 1e-6 <= size < 1e15:
         return f"{value:.3g}"
     decimals = 2 if size >= 1 or not size else 2 - math.floor(math.log10(size))
+    while decimals > 2 and round(value, decimals - 1) == round(value, decimals):
+        decimals -= 1  # 0.02, not 0.0200
     return str(formats.number_format(round(value, decimals), decimals, use_l10n=True, force_grouping=True))
 
 
@@ -160,9 +162,10 @@ def shares(column: Mapping[str, Any]) -> list[Share]:
     if not top:
         return []
     shown = top[:LIST] if column["distinct"] <= LIST else top[: LIST - 1]
-    longest = shown[0]["count"]
+    rest = column["values"] - sum(one["count"] for one in shown)
+    longest = max(shown[0]["count"], rest)
     found = [Share(figure(one["value"]), _length(one["count"], longest), one["count"]) for one in shown]
-    if rest := column["values"] - sum(one.count for one in found):
+    if rest:
         more = _("%(count)s more") % {"count": words.thousands(column["distinct"] - len(found))}
         found.append(Share(more, _length(rest, longest), rest))
     return found

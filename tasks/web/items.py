@@ -18,7 +18,7 @@ from tasks.models import Task, TaskItem
 from tasks.web.acts import visible_task
 from tasks.web.log import number
 
-PAGE = 50
+PAGE = 20
 COLUMNS = ("key", "state", "error", "detail")
 State = TaskItem.State
 LOOKS = {

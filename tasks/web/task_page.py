@@ -83,9 +83,21 @@ class TaskPage:
     def may_act(self) -> bool:
         return Task.objects.manageable_by(self.request.user).filter(pk=self.task.pk).exists()
 
+    @property
+    def title(self) -> str:
+        """Of the window: it tells how the task is while one looks at something else."""
+        running = self.task.status == Status.RUNNING
+        state = f"{self.task.progress:.0f} %" if running else f"{self.task.get_status_display()}:"
+        return f"{state} {self.row.name} - TaskHub"
+
     @cached_property
     def attempts(self) -> list[TaskAttempt]:
         return list(self.task.past_attempts.all())
+
+    @property
+    def attempts_name_workers(self) -> bool:
+        """Only of a try whose worker died is it known which that was."""
+        return any(attempt.worker for attempt in self.attempts)
 
     @cached_property
     def steps(self) -> list[Step]:
@@ -120,14 +132,19 @@ class TaskPage:
     def _parameters(self) -> Iterator[Parameter]:
         fields = self.kind.serializer.fields if self.kind else {}
         files = {str(file.pk): file for file in self.inputs}
-        for name, value in registry.shown_parameters(self.task.task_type, self.task.parameters).items():
+        given = registry.shown_parameters(self.task.task_type, self.task.parameters)
+        # In the form's order: PostgreSQL keeps JSON by the length of its names.
+        for name in sorted(given, key=list(dict.fromkeys([*fields, *given])).index):
+            value = given[name]
+            if value in (None, "", [], {}):
+                continue
             declared = fields.get(name)
             label = str(declared.label) if declared is not None and declared.label else name.replace("_", " ")
             if self.kind and name in self.kind.file_parameters:
                 ids = value if isinstance(value, list) else [value]
                 yield Parameter(label, "", files=tuple(files[str(key)] for key in ids if str(key) in files))
             else:
-                text = as_text(value)
+                text = chosen_or_text(declared, value)
                 yield Parameter(label, text, is_long=len(text) > 80 or "\n" in text)
 
     @cached_property
@@ -204,11 +221,19 @@ class TaskPage:
         return query.urlencode()
 
 
+def chosen_or_text(declared: Any, value: Any) -> str:
+    """A choice by the label that the form gives it."""
+    choices = getattr(declared, "choices", {})
+    return str(choices[value]) if isinstance(value, str) and value in choices else as_text(value)
+
+
 def as_text(value: Any) -> str:
     if value is None:
         return _("none")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
         return ", ".join(map(str, value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -79,11 +79,13 @@ def _now(task: Task, attempts: list[TaskAttempt]) -> Iterator[Step]:
         if where := _where(task):
             note.append(where)
         running = task.status == Status.RUNNING
+        # Tries that failed before are red; the one that failed for good is no paler.
+        failed = Status.FAILED if earlier and task.status == Status.FAILED else ""
         yield Step(
             title,
             task.started_at,
             ", ".join(note),
-            Status.RUNNING if running else "",
+            Status.RUNNING if running else failed,
             current=running,
             running_since=task.started_at if running else None,
         )

@@ -253,17 +253,41 @@ def test_items_are_shown_by_state_and_page(client, make_task):
         TaskItem(task=task, position=n, key=f"key {n:03}", state=states[n % 3], error="=cmd()") for n in range(180)
     )
     page = page_of(client, task)
-    assert page.count('id="item-') == 50
+    assert page.count('id="item-') == 20
     assert "Retry only the failed" in page
     following = page_of(client, task, re.search(r'(\?from=\d+)#items">Next', page)[1])
-    assert "key 050" in following
-    assert "key 049" not in following
+    assert "key 020" in following
+    assert "key 019" not in following
     failed = page_of(client, task, "?items=failed")
-    assert failed.count('id="item-') == 50
+    assert failed.count('id="item-') == 20
     assert "key 000" not in failed
     exported = client.get(f"/tasks/{task.pk}/items.csv").getvalue().decode()
     assert exported.count("\n") == 181
     assert '"\'=cmd()"' in exported  # no spreadsheet takes it for a formula
+
+
+@pytest.mark.parametrize(
+    ("status", "title"), [("RUNNING", "35 % a task"), ("SUCCESS", "Success: a task"), ("FAILED", "Failed: a task")]
+)
+def test_the_title_tells_how_the_task_is(client, make_task, status, title):
+    task = make_task(status=status, name="a task", progress=35, started_at=timezone.now())
+    page = page_of(client, task)
+    assert f"<title>{title} - TaskHub</title>" in page
+    assert f'data-title="{title} - TaskHub"' in page
+
+
+def test_parameters_stand_in_the_forms_order_and_only_if_they_say_something(client, make_task):
+    given = {
+        "sheet": "",
+        "header": "auto",
+        "num_rows": 5,
+        "processing_time": 2.0,
+        "clean_copy": False,
+        "separator": "tab",
+    }
+    task = make_task("DATA_PROCESSING", parameters=given)
+    shown = " ".join(part for part in element(page_of(client, task), "parameters") if isinstance(part, str))
+    assert shown == ("Parameters Separator tab Header find out Clean copy no Num rows 5 Processing time 2")
 
 
 def test_the_timeline_never_counts_backwards(client, make_task):

@@ -98,8 +98,8 @@ def entry_for(
 def in_words(entry: Mapping[str, Any], made: str) -> dict[str, str]:
     """What the image was and became, for its item and the log."""
     return {
-        "before": f"{entry['original_format']} {entry['original_dimensions']}, {size_in_words(entry['original_size'])}",
-        "after": f"{made} {entry['dimensions']}, {size_in_words(entry['new_size'])}",
+        "from": f"{entry['original_format']} {entry['original_dimensions']}, {size_in_words(entry['original_size'])}",
+        "into": f"{made} {entry['dimensions']}, {size_in_words(entry['new_size'])}",
     }
 
 

@@ -148,7 +148,7 @@ class Work:
         try:
             entry = self._entry(item.value)
             said = in_words(entry, self.recipe.format)
-            self.context.log("{}: {before} to {after}".format(item.value.name, **said))
+            self.context.log("{}: {from} to {into}".format(item.value.name, **said))
             item.done(said | {"entry": entry})
         except Unusable as error:
             # An interrupt that stopped libvips is raised here, before its image is called damaged.
