@@ -102,7 +102,7 @@ def summarize(result: Mapping[str, Any]) -> str:
     label=gettext_lazy("Management command"),
     parameters=Parameters,
     result=Result,
-    icon="worker",
+    icon="command",
     timeout=lambda parameters: parameters["time_limit"],
     make_name=name_for,
     summarize=summarize,

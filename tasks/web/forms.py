@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -148,7 +149,8 @@ class FormField:
 
     @property
     def limit_in_words(self) -> str:
-        return filesizeformat(self.limit)
+        """ "20 MB": a limit is a round number, and is said as one."""
+        return re.sub(r"[.,]0(?!\d)", "", filesizeformat(self.limit))
 
     @cached_property
     def options(self) -> list[tuple[str, str, bool]]:

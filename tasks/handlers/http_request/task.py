@@ -62,7 +62,7 @@ def summarize(result: Mapping[str, Any]) -> str:
     label=gettext_lazy("HTTP request"),
     parameters=Parameters,
     result=Result,
-    icon="upload",
+    icon="web",
     timeout=timeout_for,
     make_name=name_for,
     summarize=summarize,
