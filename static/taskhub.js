@@ -382,6 +382,9 @@
     });
   }
 
+  // A picture that is none leaves its place empty.
+  document.addEventListener("error", (event) => { if (event.target.matches?.(".preview img")) event.target.removeAttribute("src"); }, true);
+
   /* --- Uploads: what was chosen, how far it is. */
 
   const megabytes = (bytes) => (bytes / 1e6).toFixed(1);

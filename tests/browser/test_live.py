@@ -31,6 +31,8 @@ def test_a_row_goes_from_pending_to_success_without_a_reload(hub, make_task):
     change(task, status="SUCCESS", completed_at=timezone.now(), progress=100, progress_message="all sent")
     expect(row(page, task)).to_contain_text("all sent")
     expect(page.locator("#counts")).to_contain_text("Success 1")
+    change(task, status="FAILED")
+    expect(page).to_have_title("(1 failed) Tasks - TaskHub")
     assert page.evaluate("window.stays")
 
 
@@ -156,6 +158,7 @@ def test_the_task_page_follows_its_task_to_the_end(hub, make_task):
     change(task, status="SUCCESS", completed_at=timezone.now(), progress=100, result_data={"rows": 7})
     expect(page.locator("#result")).to_contain_text("7")
     expect(page.locator("#toasts")).to_have_text("report: Success")
+    expect(page).to_have_title("Success: report - TaskHub")
     expect(page.locator("#lines > li")).to_have_count(2)
 
 

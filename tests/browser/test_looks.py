@@ -67,10 +67,10 @@ def test_every_page_is_accessible(browser, live_server, addresses, theme, width)
     assert faults == []
 
 
-@pytest.mark.parametrize("width", [320, 640])  # 640: a wide screen at 200 %
-def test_no_page_is_wider_than_the_screen(browser, live_server, addresses, width):
+@pytest.mark.parametrize(("width", "locale"), [(320, "en"), (320, "de"), (640, "en")])  # 640: a wide screen at 200 %
+def test_no_page_is_wider_than_the_screen(browser, live_server, addresses, width, locale):
     for name, path in addresses.items():
-        page = open_at(browser, live_server, path, width)
+        page = open_at(browser, live_server, path, width, locale=locale)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         page.context.close()
 

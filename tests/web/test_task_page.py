@@ -287,7 +287,7 @@ def test_parameters_stand_in_the_forms_order_and_only_if_they_say_something(clie
     }
     task = make_task("DATA_PROCESSING", parameters=given)
     shown = " ".join(part for part in element(page_of(client, task), "parameters") if isinstance(part, str))
-    assert shown == ("Parameters Separator tab Header find out Clean copy no Num rows 5 Processing time 2")
+    assert shown == ("Parameters Separator tab Header find out Clean copy no Sample rows 5 Processing time 2")
 
 
 def test_the_timeline_never_counts_backwards(client, make_task):

@@ -77,6 +77,7 @@ class Parameters(serializers.Serializer[Any]):
         default=1000,
         min_value=1,
         max_value=MOST_SAMPLE_ROWS,
+        label=gettext_lazy("Sample rows"),
         help_text=gettext_lazy("Without a file: how many rows of sample data to make."),
     )
     processing_time = serializers.FloatField(
