@@ -253,7 +253,8 @@ def task_live(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     page = TaskPage(request, visible_task(request, task_id))
     if request.GET.get("v") == page.version:
         return HttpResponse(status=204)
-    return render(request, "tasks/_task.html", {"page": page, "task": page.task})
+    html = render_to_string("tasks/_task.html", {"page": page, "task": page.task}, request)
+    return HttpResponse(html + render_to_string("_hub_state.html", {"oob": True}, request))
 
 
 @require_safe

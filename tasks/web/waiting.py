@@ -25,6 +25,7 @@ class Gate:
     command: str = ""
     link: str = ""
     tone: str = "calm"
+    echo: bool = False  # the banner of every page says it too
 
 
 def gates(task: Task) -> list[Gate]:
@@ -100,7 +101,7 @@ def _no_worker(task: Task) -> Gate | None:
             command=f"TASKHUB_QUEUES={task.queue} python manage.py qcluster",
             tone="bad",
         )
-    return Gate(_("No worker is running."), _("Start one:"), command="python manage.py qcluster", tone="bad")
+    return Gate(_("No worker is running."), _("Start one:"), command="python manage.py qcluster", tone="bad", echo=True)
 
 
 def count_ahead(task: Task) -> int:

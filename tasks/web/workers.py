@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -174,7 +175,8 @@ def workers_live(request: HttpRequest) -> HttpResponse:
     page = WorkersPage(request)
     if request.GET.get("v") == page.version:
         return HttpResponse(status=204)
-    return render(request, "tasks/_workers.html", {"page": page})
+    html = render_to_string("tasks/_workers.html", {"page": page}, request)
+    return HttpResponse(html + render_to_string("_hub_state.html", {"oob": True}, request))
 
 
 @require_POST

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from tasks.models import Task, TaskFile, TaskLogLine
+from tasks.models import Cluster, Task, TaskFile, TaskLogLine
 from tasks.web.task_list import offered
 
 
@@ -308,9 +309,18 @@ def test_a_running_task_that_is_cancelled_is_said_to_be_stopping(hub, make_task)
     expect(row(page, task)).to_contain_text("Cancelling: its worker is letting go")
 
 
-def test_no_worker_is_said_at_once(hub, make_task):
-    from tasks.models import Cluster
+def test_no_worker_is_said_once_on_each_page(hub, make_task):
+    Cluster.objects.all().delete()
+    task = make_task()
+    for path in ("/", "/workers/", f"/tasks/{task.pk}/"):
+        page = hub(path)
+        expect(page.locator("#main").get_by_text("No worker is running.").locator("visible=true")).to_have_count(1)
+    task.delete()
+    cache.clear()
+    expect(hub("/workers/").get_by_text("No worker is running.")).to_be_visible()
 
+
+def test_no_worker_is_said_at_once(hub, make_task):
     make_task()
     page = hub()
     expect(page.locator("#hub-state")).to_be_empty()
