@@ -163,6 +163,11 @@ class FormField:
         ]
 
     @property
+    def is_structured(self) -> bool:
+        """Whether it is written as JSON."""
+        return isinstance(self.declared, STRUCTURED)
+
+    @property
     def is_checked(self) -> bool:
         return self.value in {True, "true", "on", "True", "1"}
 
@@ -173,8 +178,10 @@ class FormField:
             return ""
         if self.widget == "list":
             return self.value if isinstance(self.value, str) else "\n".join(map(str, self.value))
-        if isinstance(self.declared, STRUCTURED) and not isinstance(self.value, str):
+        if self.is_structured and not isinstance(self.value, str):
             return json.dumps(self.value, indent=2, ensure_ascii=False)
+        if isinstance(self.value, float) and self.value.is_integer():
+            return str(int(self.value))
         if isinstance(self.value, datetime):
             return timezone.localtime(self.value).strftime("%Y-%m-%dT%H:%M")
         return str(self.value)
@@ -272,7 +279,7 @@ def _read(one: FormField, post: QueryDict) -> Any:
     if text.strip() == "":
         # An empty text is a value where the field allows one; anything else falls back to its default.
         return text if getattr(one.declared, "allow_blank", False) else empty
-    if isinstance(one.declared, STRUCTURED):
+    if one.is_structured:
         try:
             return json.loads(text)
         except ValueError:
