@@ -468,6 +468,13 @@
     },
   };
 
+  // From a task back to the list as it was left; after an act the browser no longer says where one came from.
+  const Way = {
+    keep() { try { if ($("#filters")) sessionStorage.setItem("list", location.search); } catch { /* then without */ } },
+    back() { try { const link = $("#way-back"); if (link && !link.search) link.search = sessionStorage.getItem("list") ?? ""; } catch { /* then without */ } },
+  };
+  addEventListener("pagehide", () => Way.keep());
+
   /* --- Keys. */
 
   const Keys = {
@@ -527,6 +534,7 @@
     Log.start();
     Poller.show();
     Poller.plan();
+    Way.back();
     $("#filter-button")?.remove();
     // On a narrow screen the current one of many tabs may lie beyond the edge.
     for (const tab of $$(".tabs > [aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 24;

@@ -309,6 +309,19 @@ def test_a_running_task_that_is_cancelled_is_said_to_be_stopping(hub, make_task)
     expect(row(page, task)).to_contain_text("Cancelling: its worker is letting go")
 
 
+def test_the_way_back_leads_to_the_list_as_it_was_left_also_after_an_act(hub, make_task):
+    task = make_task(name="waits", queue="slow")
+    page = hub("/?queue=slow")
+    page.get_by_role("link", name="waits").click()
+    expect(page.locator("#way-back")).to_have_attribute("href", "/?queue=slow")
+    page.locator("#task-actions").get_by_role("button", name="Cancel").click()
+    expect(page.locator("#task-header")).to_contain_text("Cancelled")
+    page.reload()
+    page.locator("#way-back").click()
+    expect(page).to_have_url(re.compile(r"/\?queue=slow$"))
+    expect(row(page, task)).to_be_visible()
+
+
 def test_no_worker_is_said_once_on_each_page(hub, make_task):
     Cluster.objects.all().delete()
     task = make_task()
