@@ -82,10 +82,10 @@ PRIORITIES = range(-1000, 1001)
 class TransitionRefused(Exception):
     """A move that the task's status, or its worker, does not allow."""
 
-    def __init__(self, move: str, task: Task) -> None:
-        self.move, self.task = move, task
+    def __init__(self, move: str, task: Task, why: str = "") -> None:
+        self.move, self.task, self.why = move, task, why
         state = "stopping" if task.is_stopping else task.status
-        super().__init__(f"Cannot {move} a task that is {state}.")
+        super().__init__(why or f"Cannot {move} a task that is {state}.")
 
 
 # --- submit
@@ -274,13 +274,9 @@ def retry(task: Task, *, by: User | None = None, items: str = "", **options: Any
         if old.status not in TRANSITIONS["retry"].sources and not (items and old.is_final):
             raise TransitionRefused("retry", old)
         items = items or _states_to_repeat(old)
-        known: dict[str, Any] = {
-            "name": old.name,
-            "queue": old.queue,
-            "priority": old.priority,
-            "max_attempts": old.max_attempts,
-        }
-        submission = Submission(old.task_type, old.parameters, **(known | options), retry_of=old, retry_items=items)
+        _refuse_to_repeat(old, items)
+        known = options_of(old) | options
+        submission = Submission(old.task_type, old.parameters, **known, retry_of=old, retry_items=items)
         prepared = prepare(submission, by)
         prepared.task.owner_id = by.pk if by else old.owner_id
         if old.claim is not None:
@@ -291,11 +287,25 @@ def retry(task: Task, *, by: User | None = None, items: str = "", **options: Any
         return new
 
 
+def options_of(task: Task) -> dict[str, Any]:
+    """What another task with the same parameters takes over: fields of a Submission."""
+    return {name: getattr(task, name) for name in ("name", "queue", "priority", "max_attempts")}
+
+
 def _states_to_repeat(old: Task) -> str:
     """What a plain retry does again: everything, unless the type says that what was done must not happen twice."""
     with contextlib.suppress(registry.UnknownTaskType):
         return registry.get(old.task_type).retry_items
     return ""
+
+
+def _refuse_to_repeat(old: Task, items: str) -> None:
+    """Where what was done must not happen twice, no two retries of a task are given the same items."""
+    if not _states_to_repeat(old):
+        return
+    for given in old.retries.values_list("retry_items", flat=True):
+        if not given or {*given.split(",")} & {*items.split(",")}:
+            raise TransitionRefused("retry", old, _("It has been retried already: retry that task, if need be."))
 
 
 def give_items(new: Task) -> None:

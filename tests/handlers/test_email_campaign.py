@@ -15,6 +15,7 @@ from rest_framework.exceptions import ValidationError
 from tasks import lifecycle, registry
 from tasks.engine.outcome import Claimed, Move, Outcome
 from tasks.engine.store import get_store
+from tasks.lifecycle import TransitionRefused
 from tasks.models import Task, TaskFile, TaskItem
 from tasks.testing import run_handler
 
@@ -183,6 +184,30 @@ def test_a_plain_retry_is_for_those_who_have_not_had_the_message():
     again = lifecycle.retry(task)
     assert list(again.items.values_list("key", "state")) == [("b@b.de", "pending"), ("c@b.de", "pending")]
     assert again.retry_items == "pending,failed"
+
+
+@pytest.mark.django_db
+def test_nobody_is_sent_to_by_two_retries_of_one_campaign():
+    task = lifecycle.submit("EMAIL_CAMPAIGN", MAIL | {"to": "a@b.de, b@b.de"})
+    for position, state in enumerate(["failed", "unknown"]):
+        TaskItem.objects.create(task=task, position=position, key=f"{'ab'[position]}@b.de", state=state)
+    lifecycle.cancel(task)
+    lifecycle.retry(task, items="failed")
+    for items in ("", "failed", "failed,unknown"):
+        with pytest.raises(TransitionRefused, match="retried already"):
+            lifecycle.retry(task, items=items)
+    assert list(lifecycle.retry(task, items="unknown").items.values_list("key", flat=True)) == ["b@b.de"]
+
+
+@pytest.mark.django_db
+def test_a_campaign_that_never_came_to_anybody_is_retried_once():
+    task = lifecycle.submit("EMAIL_CAMPAIGN", MAIL | {"to": "a@b.de"})
+    lifecycle.cancel(task)
+    again = lifecycle.retry(task)
+    with pytest.raises(TransitionRefused, match="retried already"):
+        lifecycle.retry(task)
+    lifecycle.cancel(again)
+    assert lifecycle.retry(again).retry_items == ""
 
 
 @pytest.mark.django_db
