@@ -42,12 +42,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(owner_id=user.pk)
 
     def manageable_by(self, user: User | AnonymousUser) -> TaskQuerySet:
-        """The tasks this person may act on: their own, or all of them by permission."""
-        if not user.is_authenticated:
-            return self.none()
-        if user.has_perm("tasks.manage_all_tasks"):
-            return self
-        return self.filter(owner_id=user.pk)
+        """The tasks this person may act on: their own, or by permission all that they see."""
+        visible = self.visible_to(user)
+        return visible if user.has_perm("tasks.manage_all_tasks") else visible.filter(owner_id=user.pk)
 
     def newest_first(self) -> TaskQuerySet:
         # Ids are time-ordered: the primary key serves the list, no index on created_at is needed.
