@@ -36,14 +36,13 @@ def moment(text: str) -> datetime:
     if ago := re.fullmatch(r"(\d{1,5})([mhdw])", text):
         return timezone.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:
-        if day := parse_date(text):
-            return timezone.make_aware(datetime(day.year, day.month, day.day))  # noqa: DTZ001 - made aware here
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise NotUnderstood(_("“%(text)s” is no time: write 30m, 12h, 2d, 1w or 2026-11-24.") % {"text": text})
-    return timezone.make_aware(found) if timezone.is_naive(found) else found
+        day = parse_date(text)
+        found = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001 - see below
+        if found:
+            return (timezone.make_aware(found) if timezone.is_naive(found) else found).astimezone(UTC)
+    except (ValueError, OverflowError):  # OverflowError: in UTC it lies before the year 1 or after 9999
+        pass
+    raise NotUnderstood(_("“%(text)s” is no time: write 30m, 12h, 2d, 1w or 2026-11-24.") % {"text": text})
 
 
 def first_id_at(at: datetime) -> uuid.UUID:

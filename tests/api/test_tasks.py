@@ -123,7 +123,18 @@ def test_a_page_that_searched_only_so_far_leads_on(client, make_task, monkeypatc
     assert [task["id"] for task in client.get(following).json()] == [str(wanted.pk)]
 
 
-@pytest.mark.parametrize("query", ["cursor=no-id", "q=status:lost", "since=someday", "order=random"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=no-id",
+        "q=status:lost",
+        "since=someday",
+        "order=random",
+        "since=0001-01-01T00:00:00%2B05:00",
+        "since=9999-12-31T23:59:59-05:00",
+        "q=before:0001-01-01T00:00:00%2B05:00",
+    ],
+)
 def test_a_filter_that_is_not_understood_answers_422(client, query):
     assert client.get(f"/api/tasks/?{query}").status_code == 422
 
