@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,6 +18,7 @@ from rest_framework.exceptions import ValidationError
 from tasks import lifecycle
 from tasks.lifecycle import TransitionRefused
 from tasks.models import Task
+from tasks.web.forms import flat
 from tasks.web.hub import forget_counts
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def refused(request: HttpRequest, error: TransitionRefused) -> HttpResponse:
     }
     return answer(
         request,
-        words.get(error.move, str(error)),
+        error.why or words.get(error.move, str(error)),
         level=messages.WARNING,
         to=reverse("tasks:task", args=[error.task.pk]),
     )
@@ -99,7 +100,7 @@ def retry(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     except TransitionRefused as error:
         return refused(request, error)
     except ValidationError as error:
-        return not_valid_any_more(request, task, error)
+        return not_made(request, task, error)
     return made(request, new)
 
 
@@ -107,11 +108,10 @@ def retry(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 def again(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """A new task with the same parameters, whatever became of this one."""
     task = manageable_task(request, task_id)
-    options: dict[str, Any] = {"name": task.name, "queue": task.queue, "priority": task.priority}
     try:
-        new = lifecycle.submit(task.task_type, task.parameters, by=person(request), **options)
+        new = lifecycle.submit(task.task_type, task.parameters, by=person(request), **lifecycle.options_of(task))
     except ValidationError as error:
-        return not_valid_any_more(request, task, error)
+        return not_made(request, task, error)
     return made(request, new)
 
 
@@ -121,11 +121,14 @@ def made(request: HttpRequest, new: Task) -> HttpResponse:
     return answer(request, _("New task: %(task)s") % {"task": new}, to=page, stay=in_list)
 
 
-def not_valid_any_more(request: HttpRequest, task: Task, error: ValidationError) -> HttpResponse:
-    """The type has changed since, or a file is gone: the form says which field."""
+def not_made(request: HttpRequest, task: Task, error: ValidationError) -> HttpResponse:
+    """Where the type has changed since, or a file is gone, the form is the place to correct it."""
+    why = " ".join(flat(error.detail))
+    if "parameters" not in error.detail:
+        return answer(request, why, level=messages.WARNING, to=reverse("tasks:task", args=[task.pk]))
     messages.warning(request, _("This task's parameters are not valid any more. Correct them and start it anew."))
     form = f"{reverse('tasks:new_kind', args=[task.task_type])}?from={task.pk}"
-    return answer(request, str(error.detail), level=messages.WARNING, to=form, stay=False)
+    return answer(request, why, level=messages.WARNING, to=form, stay=False)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

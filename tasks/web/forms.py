@@ -60,6 +60,7 @@ class FormField:
     value: Any = None
     errors: list[str] = field(default_factory=list)
     kept: list[TaskFile] = field(default_factory=list)  # files of an earlier task, used again
+    is_broken_json: bool = False
 
     @property
     def html_name(self) -> str:
@@ -229,7 +230,8 @@ class Form:
         rest = []
         for name, problem in detail.items():
             if name in by_name:
-                by_name[name].errors = flat(problem)
+                one = by_name[name]
+                one.errors = [_("This is not valid JSON.")] if one.is_broken_json else flat(problem)
             else:
                 rest += flat(problem)
         return rest
@@ -240,7 +242,7 @@ class Form:
 
 
 class NoJson(str):
-    """Text that was meant as JSON: a JSONField refuses it with the right words, instead of taking it as a string."""
+    """Text that was meant as JSON: a JSONField refuses it, instead of taking it as a string."""
 
     is_json_string = True
 
@@ -283,6 +285,7 @@ def _read(one: FormField, post: QueryDict) -> Any:
         try:
             return json.loads(text)
         except ValueError:
+            one.is_broken_json = True
             return NoJson(text)
     if one.widget == "datetime":
         return _local_time(text)

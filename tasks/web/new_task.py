@@ -22,12 +22,12 @@ from rest_framework.exceptions import ValidationError
 
 from tasks import lifecycle, registry
 from tasks.files import Intake
-from tasks.lifecycle import PRIORITIES
+from tasks.lifecycle import PRIORITIES, Submission
 from tasks.models import Task, TaskFile, new_id
 from tasks.registry import TaskType
 from tasks.web import words
 from tasks.web.acts import person
-from tasks.web.forms import Form
+from tasks.web.forms import Form, flat
 from tasks.web.hub import forget_counts
 from tasks.web.listing import as_id
 from tasks.web.task_list import offered
@@ -192,9 +192,15 @@ def _uploads(value: Any) -> Any:
 def samples(request: HttpRequest) -> HttpResponse:
     """One task of each kind on its sample data: what an empty hub offers for a first look."""
     kinds = [kind for kind in offered() if kind.sample]
-    for kind in kinds:
-        name = _("Sample: %(kind)s") % {"kind": kind.label}
-        lifecycle.submit(kind.name, sample_parameters(kind), by=person(request), name=name)
+    wanted = [
+        Submission(kind.name, sample_parameters(kind), name=_("Sample: %(kind)s") % {"kind": kind.label})
+        for kind in kinds
+    ]
+    try:
+        lifecycle.submit_many(wanted, by=person(request))
+    except ValidationError as error:
+        messages.warning(request, " ".join(flat(error.detail)))
+        return redirect("tasks:list")
     forget_counts(request.user)
     messages.success(request, _("Started: %(task)s") % {"task": words.tasks(len(kinds))})
     return redirect("tasks:list")
@@ -207,7 +213,7 @@ def fill_from_former(request: HttpRequest, kind: TaskType, form: Form, options: 
     if key and (former := visible.filter(pk=key, task_type=kind.name).first()):
         form.fill(registry.shown_parameters(former.task_type, former.parameters))
         form.keep(former.files.filter(kind=TaskFile.Kind.INPUT))
-        options.fill({"name": former.name, "queue": former.queue, "priority": former.priority})
+        options.fill(lifecycle.options_of(former))
 
 
 def keep_chosen_files(request: HttpRequest, kind: TaskType, form: Form) -> None:

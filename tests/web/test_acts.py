@@ -6,6 +6,7 @@ import json
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from tasks.models import Queue, Task, TaskItem
@@ -80,6 +81,38 @@ def test_a_parameter_that_is_not_valid_any_more_leads_to_the_form(client, make_t
     task = make_task("EMAIL_SIMULATION", status="FAILED", completed_at=timezone.now(), parameters={"gone": 1})
     answer = client.post(f"/tasks/{task.pk}/retry/")
     assert answer["Location"] == f"/tasks/new/EMAIL_SIMULATION/?from={task.pk}"
+    assert "ErrorDetail" not in client.get(answer["Location"]).content.decode()
+
+
+def test_a_full_quota_is_told_and_is_no_matter_of_the_parameters(owners_browser, owner, make_task, settings):
+    settings.MAX_PENDING = 1
+    make_task(owner=owner)
+    task = make_task(owner=owner, status="FAILED", completed_at=timezone.now())
+    answer = owners_browser.post(f"/tasks/{task.pk}/retry/", follow=True)
+    page = answer.content.decode()
+    assert "tasks waiting" in page
+    assert "not valid any more" not in page
+
+
+def test_a_campaign_retried_twice_is_refused_in_words(client, make_task):
+    task = make_task("EMAIL_CAMPAIGN", status="CANCELLED", completed_at=timezone.now())
+    TaskItem.objects.create(task=task, position=0, key="a@b.de", state="failed")
+    Task.objects.create(task_type="EMAIL_CAMPAIGN", retry_of=task, retry_items="failed")
+    page = client.post(f"/tasks/{task.pk}/retry/", follow=True).content.decode()
+    assert "It has been retried already" in page
+
+
+def test_run_again_keeps_how_often_it_may_be_tried(client, make_task):
+    client.post(f"/tasks/{make_task(status='SUCCESS', completed_at=timezone.now(), max_attempts=7).pk}/again/")
+    assert Task.objects.get(status="PENDING").max_attempts == 7
+
+
+def test_nobody_acts_on_a_task_that_they_do_not_see(strangers_browser, stranger, owner, make_task):
+    stranger.user_permissions.add(Permission.objects.get(codename="manage_all_tasks"))
+    task = make_task(owner=owner)
+    assert strangers_browser.post(f"/tasks/{task.pk}/cancel/").status_code == 404
+    task.refresh_from_db()
+    assert task.status == "PENDING"
 
 
 # --- many at once

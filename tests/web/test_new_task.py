@@ -105,6 +105,12 @@ def test_wrong_input_comes_back_with_what_to_correct(client, every_field):
     assert 'id="field-count-error"' in page
 
 
+def test_what_is_no_json_is_said_to_be_none(client, settings):
+    answer = client.post("/tasks/new/HTTP_REQUEST/", {"url": "https://example.org", "headers": "Accept: text/plain"})
+    assert answer.status_code == 422
+    assert "This is not valid JSON." in visible_text(answer.content.decode())
+
+
 def test_a_script_gets_the_form_alone(client, every_field):
     answer = client.post(every_field, {"title": ""}, **FROM_A_SCRIPT)
     assert answer.status_code == 422
@@ -163,6 +169,12 @@ def test_an_empty_hub_starts_a_sample_of_each_kind_by_one_click(client):
     client.post("/tasks/new/samples/")
     started = set(Task.objects.values_list("task_type", flat=True))
     assert started == {kind.name for kind in registry.all_types() if kind.sample and not kind.hidden}
+
+
+def test_a_sample_of_each_kind_that_would_be_too_many_is_refused_in_words(owners_browser, settings):
+    settings.MAX_PENDING = 1
+    assert "tasks waiting" in owners_browser.post("/tasks/new/samples/", follow=True).content.decode()
+    assert not Task.objects.exists()
 
 
 MAIL = {"option-queue": "default", "subject": "For $name", "body": "Hello"}
