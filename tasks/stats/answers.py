@@ -187,12 +187,14 @@ def _before(chosen: Range, start: datetime, rollups: Rollups) -> Bucket:
 
 
 def floor_to(at: datetime, length: timedelta) -> datetime:
-    """The start of the bucket that this moment is in."""
-    midnight = at.astimezone(timezone.get_default_timezone()).replace(hour=0, minute=0, second=0, microsecond=0)
-    if length >= timedelta(days=1):
-        # Days are counted in UTC: their rows are.
-        return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + (at - midnight) // length * length
+    """The start of the bucket that this moment is in. All in UTC, whose hours and days the rows count."""
+    at = at.astimezone(UTC)
+    first = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if timedelta(hours=1) < length < timedelta(days=1):
+        # From the hour of the local midnight on.
+        midnight = timezone.localtime(at, timezone.get_default_timezone()).replace(hour=0, minute=0)
+        first = midnight.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return at - (at - first) % length
 
 
 class Rollups:

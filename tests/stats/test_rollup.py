@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from tasks.models import Rollup, RollupCursor, Status, Task
-from tasks.stats import answer, count_anew, roll_up
+from tasks.stats import RANGES, answer, count_anew, roll_up
 from tasks.stats.rollup import fingerprint
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +174,20 @@ def test_a_small_type_is_told_apart_from_all():
     roll_up()
     assert finished(task_type="OTHER") == 1
     assert [kind for kind, _bucket in answer("24h").kinds] in (["NOOP", "OTHER"], ["OTHER", "NOOP"])
+
+
+@pytest.mark.parametrize("name", ["24h", "7d", "30d"])
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "Europe/Zurich"])
+def test_no_hour_is_lost_in_any_zone_nor_when_its_clocks_are_changed(name, zone, settings):
+    settings.TIME_ZONE = zone
+    now = datetime(2026, 10, 25, 12, 10, tzinfo=UTC)  # in Zurich the clocks were put back this night
+    length = RANGES[name].length
+    for part in range(50):
+        end(ago=(timezone.now() - now + length * 0.9 * part / 50).total_seconds())
+    roll_up()
+    found = answer(name, now=now)
+    assert found.total.finished == sum(bucket.finished for bucket in found.buckets) == 50
+    assert found.buckets[-1].start <= now < found.buckets[-1].start + found.range.bucket
 
 
 def test_what_is_counted_for_good_is_added_up_once(django_assert_num_queries):
