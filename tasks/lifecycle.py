@@ -133,7 +133,7 @@ def submit_many(submissions: Iterable[Submission], *, by: User | None = None) ->
                 errors[position] = error.detail
         if errors:
             raise ValidationError(errors[0] if len(submissions) == 1 else errors)
-        return _store(prepared, by)
+        return store(prepared, by)
     except BaseException:
         for one in prepared:
             one.intake.discard()
@@ -198,7 +198,8 @@ def _refuse_masks(parameters: Mapping[str, Any]) -> None:
         raise ValidationError({name: [sentence] for name in left})
 
 
-def _store(prepared: list[Prepared], by: User | None) -> list[Task]:
+def store(prepared: list[Prepared], by: User | None) -> list[Task]:
+    """Write them in one transaction and tell the workers after commit. Raises ValidationError for a full quota."""
     tasks = [one.task for one in prepared]
     rows = [row for one in prepared for row in one.intake.rows]
     quotas.check(by, len(tasks), sum(row.size for row in rows))
@@ -281,7 +282,7 @@ def retry(task: Task, *, by: User | None = None, items: str = "", **options: Any
         prepared.task.owner_id = by.pk if by else old.owner_id
         if old.claim is not None:
             prepared.task.waits_for = WaitsFor.TASK
-        [new] = _store([prepared], by)
+        [new] = store([prepared], by)
         if old.claim is None:
             give_items(new)
         return new

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,16 +14,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
+from tasks import lifecycle
 from tasks.accounts.models import SubmitKey
 from tasks.lifecycle import Submission
-from tasks.models import Task, new_id
+from tasks.models import Task
+from tasks.turnstile import turnstile
 
 KEPT = timedelta(days=7)
 LONGEST = 200
 
 
-def submit_once(key: str, submission: Submission, by: User, submit: Callable[[], Task]) -> tuple[Task, bool]:
-    """The task that was submitted under this key, and whether it is an old one; `submit` makes a new one.
+def submit_once(key: str, submission: Submission, by: User) -> tuple[Task, bool]:
+    """The task that was submitted under this key, and whether it is an old one.
 
     Raises ValidationError if something else was submitted under it.
     """
@@ -32,7 +33,7 @@ def submit_once(key: str, submission: Submission, by: User, submit: Callable[[],
         raise ValidationError({"Idempotency-Key": [_("At most %(limit)s characters.") % {"limit": LONGEST}]})
     digest = digest_of(submission)
     try:
-        return known(key, digest, by) or (_submit_first(key, digest, by, submit), False)
+        return known(key, digest, by) or (_submit_first(key, digest, by, submission), False)
     except IntegrityError:
         # The same submit at the same moment was faster, and its transaction is through now.
         if found := known(key, digest, by):
@@ -53,13 +54,18 @@ def known(key: str, digest: str, by: User) -> tuple[Task, bool] | None:
     return task, True
 
 
-def _submit_first(key: str, digest: str, by: User, submit: Callable[[], Task]) -> Task:
-    with transaction.atomic():
-        SubmitKey.objects.filter(user=by, created_at__lt=timezone.now() - KEPT).delete()
-        # Before the task: who comes second fails here, and has stored nothing.
-        used = SubmitKey.objects.create(user=by, key=key, digest=digest, task_id=new_id())
-        task = submit()
-        SubmitKey.objects.filter(pk=used.pk).update(task_id=task.pk)
+def _submit_first(key: str, digest: str, by: User, submission: Submission) -> Task:
+    # Checked before the transaction: a long list takes seconds, and on SQLite nobody else could write.
+    prepared = lifecycle.prepare(submission, by)
+    try:
+        with turnstile(), transaction.atomic():
+            SubmitKey.objects.filter(user=by, created_at__lt=timezone.now() - KEPT).delete()
+            # Before the task: who comes second fails here, and has stored nothing.
+            SubmitKey.objects.create(user=by, key=key, digest=digest, task_id=prepared.task.pk)
+            [task] = lifecycle.store([prepared], by)
+    except BaseException:
+        prepared.intake.discard()
+        raise
     return task
 
 

@@ -141,12 +141,11 @@ class TaskViewSet(viewsets.GenericViewSet[Task]):
     @documented_submit(operation_id="submitTask")
     def submit(self, request: Request) -> Response:
         """Submit a task, as JSON or as a form with files."""
-        submission, key = submission_of(request), request.headers.get("Idempotency-Key", "")
-
-        def make() -> Task:
-            return lifecycle.submit_many([submission], by=person(request))[0]
-
-        task, replayed = submit_once(key, submission, person(request), make) if key else (make(), False)
+        submission, by = submission_of(request), person(request)
+        if key := request.headers.get("Idempotency-Key", ""):
+            task, replayed = submit_once(key, submission, by)
+        else:
+            task, replayed = lifecycle.submit_many([submission], by=by)[0], False
         return self.shown(task, status=201, headers={"Idempotency-Replayed": "true"} if replayed else None)
 
     @documented_submit(operation_id="createTask")

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from tasks import access
+from tasks import access, lifecycle
 from tasks.accounts.models import SubmitKey
 from tasks.models import Task, TaskFile
 
@@ -54,6 +54,16 @@ def test_other_keys_and_no_key_make_other_tasks(client):
 def test_a_refused_submit_leaves_its_key_free(client):
     assert submit(client, priority=10**6).status_code == 422
     assert submit(client, task_type="UNHEARD_OF").status_code == 422
+    assert submit(client).status_code == 201
+
+
+def test_nobody_waits_for_a_submit_that_is_still_being_checked(client, monkeypatch):
+    def checked(*arguments):
+        assert not connection.in_atomic_block or connection.savepoint_ids == outer
+        return prepare(*arguments)
+
+    prepare, outer = lifecycle.prepare, list(connection.savepoint_ids)
+    monkeypatch.setattr(lifecycle, "prepare", checked)
     assert submit(client).status_code == 201
 
 
