@@ -19,7 +19,7 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from tasks.models import Task, TaskFile
-from tasks.parameters import StoredFile
+from tasks.parameters import FileParameter, FilesParameter, StoredFile
 from tasks.visible import one_line
 
 if TYPE_CHECKING:
@@ -113,42 +113,51 @@ class Intake:
         self.rows: list[TaskFile] = []
         self.stored: list[str] = []
 
-    def take(self, names: Iterable[str], validated: Mapping[str, Any]) -> dict[str, Any]:
+    def take(
+        self, declared: Mapping[str, FileParameter | FilesParameter], validated: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """The parameters with every upload and file id replaced by a StoredFile.
 
-        Raises ValidationError, field by field, for an id that is not there or not the owner's to use.
+        Raises ValidationError, field by field, for an id that is not there or not the owner's to use, and for a file
+        that does not fit its parameter.
         """
         taken = dict(validated)
-        for name in names:
+        for name, parameter in declared.items():
             value = taken.get(name)
-            if isinstance(value, list):
-                taken[name] = [self._take_one(name, one) for one in value]
-            elif value is not None:
-                taken[name] = self._take_one(name, value)
+            try:
+                if isinstance(value, list):
+                    taken[name] = [self._take_one(name, parameter, one) for one in value]
+                elif value is not None:
+                    taken[name] = self._take_one(name, parameter, value)
+            except ValidationError as error:
+                raise ValidationError({name: error.detail}) from None
         return taken
 
-    def _take_one(self, parameter: str, value: UploadedFile[Any] | StoredFile | uuid.UUID) -> StoredFile:
+    def _take_one(
+        self, name: str, parameter: FileParameter | FilesParameter, value: UploadedFile[Any] | StoredFile | uuid.UUID
+    ) -> StoredFile:
         if isinstance(value, UploadedFile):
             row = TaskFile(name=one_line(Path(value.name or "file").name)[-255:])
             _put(row, value)
             self.stored.append(str(row.content.name))
         else:
-            former = self._usable(parameter, value.id if isinstance(value, StoredFile) else value)
+            former = self._usable(value.id if isinstance(value, StoredFile) else value)
+            parameter.checked(as_stored(former))
             # The same content under a row of its own: it stays until the last row that names it goes.
             row = TaskFile(name=former.name, content=former.content.name, size=former.size)
-        row.task_id, row.kind, row.parameter = self.task_id, TaskFile.Kind.INPUT, parameter
+        row.task_id, row.kind, row.parameter = self.task_id, TaskFile.Kind.INPUT, name
         row.content_type = content_type_of(row.name)
         self.rows.append(row)
         return as_stored(row)
 
-    def _usable(self, parameter: str, file_id: uuid.UUID) -> TaskFile:
+    def _usable(self, file_id: uuid.UUID) -> TaskFile:
         usable = TaskFile.objects.published()
         if self.owner is not None:
             usable = usable.filter(task__in=Task.objects.visible_to(self.owner))
         try:
             return usable.get(pk=file_id)
         except TaskFile.DoesNotExist:
-            raise ValidationError({parameter: [f"There is no file {file_id}."]}) from None
+            raise ValidationError([f"There is no file {file_id}."]) from None
 
     def discard(self) -> None:
         for name in self.stored:

@@ -94,5 +94,8 @@ class FilesParameter(serializers.ListField):
     def limit(self) -> int:
         return self.child.limit  # type: ignore[attr-defined]
 
+    def checked(self, file: UploadedFile[Any] | StoredFile) -> UploadedFile[Any] | StoredFile:
+        return self.child.checked(file)  # type: ignore[attr-defined]
+
     def to_internal_value(self, data: Any) -> list[Any]:
         return super().to_internal_value([data] if isinstance(data, UploadedFile | StoredFile) else data)

@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.exceptions import ValidationError
 
 from tasks import files, lifecycle
-from tasks.models import TaskFile
+from tasks.models import Task, TaskFile
 
 
 def campaign(owner=None, recipients=None):
@@ -54,6 +54,14 @@ def test_a_file_of_somebody_elses_cannot_be_used(owner, stranger):
     with pytest.raises(ValidationError) as caught:
         campaign(stranger, str(mine.pk))
     assert caught.value.detail == {"parameters": {"recipients": [f"There is no file {mine.pk}."]}}
+
+
+def test_a_file_that_is_used_again_fits_its_parameter_too(owner):
+    table = lifecycle.submit("DATA_PROCESSING", {"file": SimpleUploadedFile("t.json", b'{"a": 1}')}, by=owner)
+    with pytest.raises(ValidationError) as caught:
+        campaign(owner, str(table.files.get().pk))
+    assert "t.json" in str(caught.value.detail["parameters"]["recipients"])
+    assert Task.objects.get() == table
 
 
 @pytest.mark.django_db
