@@ -52,7 +52,7 @@ def _move(sources: Iterable[Status], target: Status | None, by: str, guard: str 
 
 
 TRANSITIONS = {
-    "submit": _move([], PENDING, "person, API, schedule", "parameters valid"),
+    "submit": _move([], PENDING, "person, API", "parameters valid"),
     "promote": _move([PENDING], PENDING, "upkeep", "`run_at` reached"),
     "claim": _move([PENDING], PENDING, "worker", "ready, unclaimed, own cluster's row exists"),
     "start": _move([PENDING], RUNNING, "worker", "same claim"),

@@ -19,8 +19,6 @@ from tasks.web.acts import visible_task
 
 WINDOW = 1000  # lines in one answer
 
-TONES = {TaskLogLine.Level.ERROR: "bad", TaskLogLine.Level.WARNING: "warn"}
-
 COLOURS = frozenset(map(str, (*range(30, 38), *range(90, 98))))
 WEIGHTS = frozenset({"1", "3", "4"})
 # What ends them: a colour, a weight, or all.

@@ -31,13 +31,6 @@ def kind_label(task_type: str) -> str:
         return task_type
 
 
-def kind_icon(task_type: str) -> str:
-    try:
-        return registry.get(task_type).icon
-    except registry.UnknownTaskType:
-        return "task"
-
-
 def for_rows(tasks: QuerySet[Task]) -> QuerySet[Task]:
     """Without what no row shows: parameters and results may be large."""
     return (
