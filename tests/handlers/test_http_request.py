@@ -103,6 +103,15 @@ def test_no_answer_is_tried_again_with_growing_pauses(server, pauses):
     assert pauses == [1, 7, 4]
 
 
+def test_the_names_of_headers_are_understood_in_small_letters_too(server, pauses):
+    answers = iter([(503, {"retry-after": "7"}, b""), (200, {"content-type": "application/json"}, b"{}")])
+    server.routes["/"] = lambda handler: handler.send(*next(answers))
+    outcome = call(server.url(), attempts=2)
+    assert pauses == [7]
+    assert list(outcome.files) == ["response.json"]
+    assert outcome.result["headers"]["content-type"] == "application/json"
+
+
 def test_after_the_last_attempt_the_task_fails_with_what_went_wrong(server, pauses):
     server.routes["/"] = (503, {}, b"")
     assert call(server.url(), attempts=2).failed == "127.0.0.1 answered 503 Service Unavailable; expected was 200-299."

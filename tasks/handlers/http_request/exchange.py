@@ -11,7 +11,7 @@ from pathlib import Path
 import urllib3
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
-from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 
 from tasks.handlers.http_request.address import Refused, Target, parse, resolve
 
@@ -38,7 +38,7 @@ class Answer:
     url: str
     status: int
     reason: str
-    headers: dict[str, str]
+    headers: HTTPHeaderDict
     address: str
     path: Path
     size: int = 0
@@ -139,8 +139,8 @@ def _left(target: Target, deadline: float) -> float:
 
 
 def _answer(target: Target, response: HTTPResponse, address: str, path: Path, redirects: list[str]) -> Answer:
-    headers = {name: ", ".join(response.headers.getlist(name)) for name in response.headers}
-    return Answer(target.url, response.status, response.reason or "", headers, address, path, redirects=redirects)
+    reason = response.reason or ""
+    return Answer(target.url, response.status, reason, response.headers, address, path, redirects=redirects)
 
 
 def _store(response: HTTPResponse, path: Path, limit: int, deadline: float) -> int:

@@ -186,7 +186,7 @@ def result_of(context: TaskContext, request: Request, answer: Answer, attempt: A
         "method": request.method,
         "status": answer.status,
         "reason": answer.reason,
-        "headers": masked(answer.headers),
+        "headers": masked(dict(answer.headers)),
         "size": answer.size,
         "seconds": attempt.seconds,
         "attempts": attempt.made,
