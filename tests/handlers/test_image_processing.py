@@ -107,6 +107,12 @@ def test_names_alike_are_told_apart_and_the_archive_holds_each_output_under_its_
         assert archive.read("noending.png") == outcome.files["noending.png"]
 
 
+def test_an_image_whose_name_looks_like_anothers_second_is_not_left_out():
+    picture = pictures.jpeg()
+    outcome = run([(name, picture) for name in ("a.png", "a.png", "a.png (2)", "a.png")], target_size="32x32")
+    assert list(outcome.items) == ["a.png", "a.png (2)", "a.png (2) (2)", "a.png (3)"]
+
+
 def test_several_sizes_make_a_responsive_set_without_what_would_be_made_twice():
     outcome = run([("p.jpg", pictures.jpeg(pictures.photo(500, 400)))], sizes=["320x", "1280x", "2560x", "100x"])
     [image] = outcome.result["processed_images"]

@@ -12,14 +12,15 @@ LONGEST = 100
 
 
 def distinct_keys(names: Iterable[str]) -> list[str]:
-    """The names, each a single time: the second "a.png" becomes "a.png (2)"."""
-    seen: dict[str, int] = {}
-    keys = []
+    """The names, each a single time: the second "a.png" becomes "a.png (2)", unless that is a name itself."""
+    numbers: dict[str, int] = {}
     for name in names:
-        name = name[:180]
-        seen[name] = seen.get(name, 0) + 1
-        keys.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return keys
+        key = name = name[:180]
+        while key in numbers:
+            numbers[name] += 1
+            key = f"{name} ({numbers[name]})"
+        numbers[key] = 1
+    return list(numbers)
 
 
 def safe_stem(name: str) -> str:
