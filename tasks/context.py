@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 import uuid
@@ -20,6 +21,7 @@ T = TypeVar("T")
 State = TaskItem.State
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+LONGEST_KEY = 200  # characters
 
 
 class TaskInterrupted(BaseException):
@@ -46,6 +48,14 @@ class ItemRecord:
     state: str = State.PENDING
     detail: Any = None
     error: str = ""
+
+
+def stored_key(key: str) -> str:
+    """What an item is known by: a key that is too long is told by a hash from those that begin like it."""
+    if len(key) <= LONGEST_KEY:
+        return key
+    digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:16]
+    return f"{key[: LONGEST_KEY - len(digest) - 1]}~{digest}"
 
 
 class Recorder(Protocol):
@@ -234,7 +244,7 @@ class TaskContext:
         mine: dict[str, tuple[T, ItemRecord]] = {}
         fresh = []
         for value in values:
-            name = key(value)[:200]
+            name = stored_key(key(value))
             if name in mine or (self.retry_items and name not in known):
                 continue
             record = known.get(name)

@@ -87,6 +87,13 @@ def test_two_values_of_one_key_are_one_item():
     assert [item.value for item in context_with().items(["Pear", "pear"], key=str.lower)] == ["Pear"]
 
 
+def test_long_keys_that_begin_alike_are_items_of_their_own_and_known_again():
+    recorder, urls = MemoryRecorder(), [f"https://example.org/{'a' * 200}?page={page}" for page in range(5)]
+    assert [item.value for item in context_with(recorder).items(urls)] == urls
+    assert max(map(len, recorder.records)) == 200
+    assert list(context_with(recorder).items(urls)) == []
+
+
 def test_progress_stays_between_0_and_100():
     context = context_with()
     for percent in (-5, 50, 250):
