@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import tempfile
 import uuid
@@ -243,13 +244,15 @@ class TaskContext:
         known = self.recorder.items()
         mine: dict[str, tuple[T, ItemRecord]] = {}
         fresh = []
+        # Not the place in this list: on a resume, or of a second list, it may be another item's.
+        free = itertools.count(1 + max((record.position for record in (*known.values(), *self.records)), default=-1))
         for value in values:
             name = stored_key(key(value))
             if name in mine or (self.retry_items and name not in known):
                 continue
             record = known.get(name)
             if record is None:
-                record = ItemRecord(len(mine), name)
+                record = ItemRecord(next(free), name)
                 fresh.append(record)
             mine[name] = (value, record)
         self.records += [record for _, record in mine.values()]

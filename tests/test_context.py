@@ -94,6 +94,16 @@ def test_long_keys_that_begin_alike_are_items_of_their_own_and_known_again():
     assert list(context_with(recorder).items(urls)) == []
 
 
+def test_no_two_items_have_the_same_position():
+    recorder = MemoryRecorder()
+    list(context_with(recorder).items(FRUIT))
+    resumed = context_with(recorder)
+    list(resumed.items(["fig", *FRUIT]))
+    list(resumed.items(["leek"]))
+    positions = {key: record.position for key, record in recorder.records.items()}
+    assert positions == {"apple": 0, "pear": 1, "plum": 2, "fig": 3, "leek": 4}
+
+
 def test_progress_stays_between_0_and_100():
     context = context_with()
     for percent in (-5, 50, 250):
