@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.utils.html import strip_tags
 
-from tasks.handlers.mail.recipients import Recipient
+from tasks.handlers.mail.recipients import Recipient, ascii_address
 from tasks.parameters import StoredFile
 
 LONGEST_SUBJECT = 500  # characters, once its fields are filled in
@@ -91,7 +91,7 @@ class Letter:
     def sender(self) -> str:
         """The From line. Its address is the installation's own, whoever sends."""
         name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
-        return formataddr((single_line(self.from_name) or name, address))
+        return formataddr((single_line(self.from_name) or name, ascii_address(address)))
 
     def missing_fields(self, columns: set[str]) -> list[str]:
         """The fields it names that no recipient has and no default stands in for."""
@@ -115,7 +115,7 @@ class Letter:
             subject=single_line(merge(self.subject, fields))[:LONGEST_SUBJECT],
             body=body,
             from_email=self.sender,
-            to=[formataddr((single_line(recipient.name), recipient.email))],
+            to=[formataddr((single_line(recipient.name), ascii_address(recipient.email)))],
             reply_to=[self.reply_to] if self.reply_to else None,
             headers=self._unsubscribe_headers(fields),
             attachments=[(one.name, one.content, one.content_type) for one in self.attachments],
@@ -130,7 +130,7 @@ class Letter:
         if way.startswith("https://"):
             address = single_line(merge(way, fields, lambda value: quote(value, safe="")))
             return {"List-Unsubscribe": f"<{address}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-        return {"List-Unsubscribe": f"<mailto:{way}?subject=unsubscribe>"}
+        return {"List-Unsubscribe": f"<mailto:{ascii_address(way)}?subject=unsubscribe>"}
 
 
 def read_attachments(files: Sequence[StoredFile]) -> list[Attachment]:

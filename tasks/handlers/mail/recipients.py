@@ -90,9 +90,18 @@ def _objection(recipient: Recipient, seen: set[str]) -> str:
         return _("named twice")
     try:
         validate_email(recipient.email)
-    except ValidationError:
+        ascii_address(recipient.email)
+    except (ValidationError, UnicodeError):
         return _("not an e-mail address")
     return _("address too long") if len(recipient.email) > LONGEST_ADDRESS else ""
+
+
+def ascii_address(address: str) -> str:
+    """The address as mail servers take it: its domain in ASCII (IDNA). Raises UnicodeError where it has no such form."""
+    if address.isascii():
+        return address
+    local, at, domain = address.rpartition("@")
+    return f"{local}{at}{domain.encode('idna').decode()}"
 
 
 def entries_of_text(text: str) -> Iterator[Entry]:

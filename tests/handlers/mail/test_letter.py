@@ -54,6 +54,13 @@ def test_a_name_with_a_comma_stays_one_recipient():
     assert Letter("s", "b").compose(person(name="Quinn, Avery")).to == ['"Quinn, Avery" <ann@example.org>']
 
 
+def test_a_domain_of_any_letters_is_written_as_mail_servers_take_it(settings):
+    settings.DEFAULT_FROM_EMAIL = "TaskHub <hub@müll.example>"
+    message = Letter("s", "b", unsubscribe="out@müll.example").compose(Recipient("ann@exämple.org", "Ann"))
+    assert (message.to, message.from_email) == (["Ann <ann@xn--exmple-cua.org>"], "TaskHub <hub@xn--mll-hoa.example>")
+    assert message.message()["List-Unsubscribe"] == "<mailto:out@xn--mll-hoa.example?subject=unsubscribe>"
+
+
 def test_the_senders_address_is_the_installations_own(settings):
     settings.DEFAULT_FROM_EMAIL = "TaskHub <hub@example.org>"
     assert Letter("s", from_name="Boss <boss@bank.example>").sender == '"Boss <boss@bank.example>" <hub@example.org>'

@@ -67,6 +67,12 @@ def test_malformed_and_double_addresses_are_set_aside_with_their_line_and_reason
     ]
 
 
+def test_a_domain_may_have_any_letters_that_have_a_form_in_ascii():
+    found = read(f"email\nann@exämple.org\nbo@{'ä' * 60}.org\n")
+    assert [one.email for one in found.accepted] == ["ann@exämple.org"]
+    assert [one.reason for one in found.set_aside] == ["not an e-mail address"]
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
