@@ -60,6 +60,12 @@ def test_a_wrong_file_ends_in_a_sentence_that_says_what_is_wrong(content, senten
     assert not run.files
 
 
+def test_a_file_that_is_not_of_the_encoding_it_is_said_to_be_is_told_as_such():
+    assert profile("a,b\n1,2\n", encoding="utf-16").failed == (
+        "table.csv is not stored as UTF-16, or lacks the mark that begins it."
+    )
+
+
 def test_a_parquet_file_damaged_amid_its_rows_is_told_as_such(tmp_path):
     path = tmp_path / "table.parquet"
     duckdb.execute(f"COPY (SELECT i, 'text ' || i AS t FROM range(100_000) AS r(i)) TO '{path}' (FORMAT parquet)")

@@ -25,7 +25,7 @@ LONGEST_REJECT = 500
 def plain_text(plain: PlainFile, encoding: str, folder: Path, progress: Progress) -> PlainFile:
     """The text as DuckDB reads it without stumbling: as it is, where possible."""
     head = content.head_of(plain.path)
-    found = encoding_of(head, encoding)
+    found = encoding_of(head, encoding, plain.name)
     if not needs_rewriting(head, found):
         return plain
     return Rewriter(plain, found).write(folder / "rewritten", progress)

@@ -115,13 +115,15 @@ def _copy_checked(packed: IO[bytes], target: Path, packed_size: int, name: str, 
 ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252", "latin-1": "Latin-1"}
 
 
-def encoding_of(head: bytes, asked: str) -> str:
-    """Python's name of the encoding of a text that begins so; `auto` is to be found out."""
+def encoding_of(head: bytes, asked: str, name: str) -> str:
+    """Python's name of the encoding of a text that begins so; `auto` is to be found out. Raises Fail for no UTF-16."""
     if asked == "utf-16" or asked == "auto":
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
         if bare := content.utf_16_without_mark(head):
             return bare
+    if asked == "utf-16":
+        raise Fail(_("%(name)s is not stored as UTF-16, or lacks the mark that begins it.") % {"name": name})
     return "utf-8" if asked == "auto" else asked
 
 
