@@ -50,6 +50,10 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
         (workbook(Sheet=[]), "table.csv holds no rows."),
         (workbook(Sheet=[["a"], [1]])[:2000], "table.csv is a zip file that is damaged."),
         (b'[{"a": 1}, {"a": ', "table.csv is JSON that is broken or breaks off."),
+        (b"[[1, 2], [3, 4]]", "table.csv holds no JSON object that could be a row."),
+        (b"[1, 2, 3]\n", "table.csv holds no JSON object that could be a row."),
+        (b"[" * 100_000, "table.csv holds a header and no rows below it."),
+        (b"[]", "table.csv holds no JSON object that could be a row."),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -64,6 +68,10 @@ def test_a_file_that_is_not_of_the_encoding_it_is_said_to_be_is_told_as_such():
     assert profile("a,b\n1,2\n", encoding="utf-16").failed == (
         "table.csv is not stored as UTF-16, or lacks the mark that begins it."
     )
+
+
+def test_a_text_that_begins_like_json_is_a_table_all_the_same():
+    assert profiled("[id],[name]\n1,Ann\n2,Bo\n")["rows_processed"] == 2
 
 
 def test_a_parquet_file_damaged_amid_its_rows_is_told_as_such(tmp_path):

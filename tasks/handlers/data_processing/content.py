@@ -103,17 +103,17 @@ def utf_16_without_mark(head: bytes) -> str | None:
 def kind_of_text(head: bytes) -> str:
     """json-lines, json-array, json (objects over several lines) or text."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if JSON_ARRAY.match(text):
+    if JSON_ARRAY.match(text) or (text.startswith(b"[") and _is_json(text, list)):
         return "json-array"
     if not text.startswith(b"{"):
         return "text"
-    if any(_is_object(line) for line in text.split(b"\n")[:LINES_LOOKED_AT]):
+    if any(_is_json(line, dict) for line in text.split(b"\n")[:LINES_LOOKED_AT]):
         return "json-lines"
     return "json" if JSON_OBJECT.match(text) else "text"
 
 
-def _is_object(line: bytes) -> bool:
+def _is_json(text: bytes, kind: type) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
+        return isinstance(json.loads(text), kind)
+    except (ValueError, RecursionError):
         return False
