@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.management import get_commands
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import serializers
@@ -23,6 +24,8 @@ from tasks.registry import task_type
 
 # Options of every management command that bring in code of one's own.
 FORBIDDEN = ("--settings", "--pythonpath")
+# Commands of manage.py itself, which Django does not name among all others.
+BUILT_IN = {"help", "version"}
 STOP_SECONDS = 3
 LONGEST_LINE = 65_536
 OUTPUT_CAP = 50 * 1024 * 1024
@@ -113,6 +116,8 @@ def summarize(result: Mapping[str, Any]) -> str:
 def command(context: TaskContext, *, command: str, arguments: list[str], time_limit: int) -> dict[str, Any]:
     if command not in settings.COMMANDS:  # they may have changed since the submit
         raise Fail(not_allowed(command))
+    if command not in get_commands().keys() | BUILT_IN:
+        raise Fail(_("There is no management command of the name %(command)s.") % {"command": command})
     started = time.monotonic()
     with context.temporary_folder() as folder:
         path = folder / "output.txt"

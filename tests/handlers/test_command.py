@@ -73,6 +73,12 @@ def test_a_command_error_is_told_in_its_own_words():
     )
 
 
+def test_an_allowed_command_that_there_is_not_is_told_as_such(settings):
+    settings.COMMANDS = ["nosuch", "version"]
+    assert run("nosuch").failed == "There is no management command of the name nosuch."
+    assert run("version").failed is None
+
+
 def test_an_exit_code_and_a_signal_are_failures():
     assert python("raise SystemExit(3)").failed == "shell ended with exit code 3."
     assert python("import os; os.kill(os.getpid(), 9)").failed == "shell was ended by signal 9."
