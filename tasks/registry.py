@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import translation
 from django.utils.functional import Promise
 from rest_framework import serializers
 
@@ -113,7 +114,9 @@ class TaskType:
     @cached_property
     def digest(self) -> str:
         """Changes with the declaration of the parameters; the worker validates again when it has changed."""
-        declared = [f"{name}={field!r}" for name, field in self.serializer.fields.items()]
+        # In no language: a page and a worker must come to the same.
+        with translation.override(None):
+            declared = [f"{name}={field!r}" for name, field in self.serializer.fields.items()]
         with contextlib.suppress(OSError, TypeError):  # a class made in a shell has no source
             declared.append(inspect.getsource(self.parameters))
         return hashlib.sha256("\n".join(declared).encode()).hexdigest()[:16]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.template.loader import get_template
+from django.utils import translation
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -73,6 +76,15 @@ def test_the_digest_changes_with_the_declaration(kind):
         count = serializers.IntegerField(default=4, max_value=9)
 
     assert TaskType("COUNT", lambda context: None, "Count", Parameters).digest != kind.digest
+
+
+def test_the_digest_is_the_same_in_every_language():
+    kind = registry.get("HTTP_REQUEST")
+    digests = set()
+    for language in ("en", "de"):
+        with translation.override(language):
+            digests.add(replace(kind).digest)
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize("name", SHOWN)
