@@ -164,10 +164,15 @@ TEMPLATES = [
 # Database
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'taskhub.sqlite3'}")
-if not DATABASE_URL.startswith(("sqlite:///", "postgres://", "postgresql://")):
-    raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://; TaskHub runs on these two.")
-DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES: dict[str, dict[str, Any]] = {
+    # Not by a URL: in the folder's name `#`, `?` and `%` stand for themselves.
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "taskhub.sqlite3"}
+}
+if "DATABASE_URL" in env.ENVIRON:
+    DATABASE_URL = env.str("DATABASE_URL")
+    if not DATABASE_URL.startswith(("sqlite:///", "postgres://", "postgresql://")):
+        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://; TaskHub runs on these two.")
+    DATABASES["default"] = env.db_url_config(DATABASE_URL)
 # Connections are kept; a request checks that its connection still lives.
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
