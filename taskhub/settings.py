@@ -12,55 +12,13 @@ from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from taskhub import environment as env
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-
-
-def one_of(name: str, *choices: str) -> str:
-    """The variable's value, the first choice by default. A wrong value stops the start with its name."""
-    value = env.str(name, default=choices[0])
-    if value not in choices:
-        raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of: {', '.join(choices)}.")
-    return value
-
-
-def number(name: str, default: float, *, least: float = 0, kind: type = int) -> Any:
-    """The variable's value as a number of at least `least`. A wrong value stops the start with its name."""
-    text = env.str(name, default=str(default))
-    try:
-        value = kind(text)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} is {text!r}; it must be a number.") from None
-    if value < least:
-        raise ImproperlyConfigured(f"{name} is {text}; it must be at least {least:g}.")
-    return value
-
-
-def numbers(name: str, default: str, *, least: int = 0) -> list[int]:
-    """The variable's value as whole numbers, separated by commas. A wrong value stops the start with its name."""
-    text = env.str(name, default=default)
-    try:
-        values = [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} is {text!r}; it must be numbers separated by commas.") from None
-    if any(value < least for value in values):
-        raise ImproperlyConfigured(f"{name} is {text}; each number must be at least {least}.")
-    return values
-
-
-def flag(name: str, *, default: bool = False) -> bool:
-    """The variable's value as a boolean. A wrong value stops the start with its name."""
-    text = env.str(name, default=str(default)).strip().lower()
-    if text in {"1", "true", "yes", "on"}:
-        return True
-    if text in {"0", "false", "no", "off", ""}:
-        return False
-    raise ImproperlyConfigured(f"{name} is {text!r}; it must be true or false.")
-
 
 # Where everything the running system writes lives
 
-DATA_DIR = Path(env.str("TASKHUB_DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
+DATA_DIR = Path(env.text("TASKHUB_DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
 TEMPORARY_DIR = DATA_DIR / "tmp"
 OUTBOX_DIR = DATA_DIR / "outbox"
 try:
@@ -86,12 +44,12 @@ def kept_secret(path: Path) -> str:
 # Core settings
 
 VERSION = "1.0.0"
-SECRET_KEY = env.str("TASKHUB_SECRET_KEY", default="") or kept_secret(DATA_DIR / "secret_key")
-DEBUG = flag("TASKHUB_DEBUG")
-ACCESS = one_of("TASKHUB_ACCESS", "local", "login")
-ALLOWED_HOSTS = env.list("TASKHUB_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("TASKHUB_TRUSTED_ORIGINS", default=[])
-EXTRA_APPS = env.list("TASKHUB_APPS", default=[])
+SECRET_KEY = env.text("TASKHUB_SECRET_KEY") or kept_secret(DATA_DIR / "secret_key")
+DEBUG = env.flag("TASKHUB_DEBUG")
+ACCESS = env.one_of("TASKHUB_ACCESS", "local", "login")
+ALLOWED_HOSTS = env.texts("TASKHUB_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.texts("TASKHUB_TRUSTED_ORIGINS")
+EXTRA_APPS = env.texts("TASKHUB_APPS")
 
 INSTALLED_APPS = [
     "tasks",  # before django_q: our `qcluster` command wins
@@ -168,11 +126,11 @@ DATABASES: dict[str, dict[str, Any]] = {
     # Not by a URL: in the folder's name `#`, `?` and `%` stand for themselves.
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "taskhub.sqlite3"}
 }
-if "DATABASE_URL" in env.ENVIRON:
-    DATABASE_URL = env.str("DATABASE_URL")
+if "DATABASE_URL" in os.environ:
+    DATABASE_URL = env.text("DATABASE_URL")
     if not DATABASE_URL.startswith(("sqlite:///", "postgres://", "postgresql://")):
         raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://; TaskHub runs on these two.")
-    DATABASES["default"] = env.db_url_config(DATABASE_URL)
+    DATABASES["default"] = environ.Env.db_url_config(DATABASE_URL)
 # Connections are kept; a request checks that its connection still lives.
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -215,8 +173,8 @@ CACHES = {
 
 # Signing in
 
-ADMIN_EMAIL = env.str("TASKHUB_ADMIN_EMAIL", default="")
-ADMIN_PASSWORD = env.str("TASKHUB_ADMIN_PASSWORD", default="")
+ADMIN_EMAIL = env.text("TASKHUB_ADMIN_EMAIL")
+ADMIN_PASSWORD = env.text("TASKHUB_ADMIN_PASSWORD")
 LOGIN_URL = "account:sign_in"
 LOGIN_REDIRECT_URL = "tasks:list"
 LOGOUT_REDIRECT_URL = "account:sign_in"
@@ -249,7 +207,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 
 # Security
 
-HTTPS = flag("TASKHUB_HTTPS")
+HTTPS = env.flag("TASKHUB_HTTPS")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -271,11 +229,11 @@ CONTENT_SECURITY_POLICY = {
 
 # Languages and time
 
-LANGUAGE_CODE = env.str("TASKHUB_LANGUAGE", default="en")
+LANGUAGE_CODE = env.text("TASKHUB_LANGUAGE", "en")
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 # The texts of the templates, which belong to no app, are translated beside those of tasks.
 LOCALE_PATHS = [BASE_DIR / "tasks" / "locale"]
-TIME_ZONE = env.str("TASKHUB_TIME_ZONE", default="UTC")
+TIME_ZONE = env.text("TASKHUB_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
 
@@ -296,7 +254,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     },
     "staticfiles": {"BACKEND": "taskhub.staticfiles.StaticFilesStorage"},
 }
-MAX_UPLOAD_BYTES = number("TASKHUB_MAX_UPLOAD_MB", 2048, least=1) * 1024 * 1024
+MAX_UPLOAD_BYTES = env.number("TASKHUB_MAX_UPLOAD_MB", 2048, least=1) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = str(TEMPORARY_DIR)
 FILE_UPLOAD_HANDLERS = [
@@ -305,37 +263,37 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
 # For each person of a hub that people sign in to; 0: no limit
-MAX_PENDING = number("TASKHUB_MAX_PENDING", 100_000)
-MAX_STORED_BYTES = number("TASKHUB_MAX_STORED_MB", 10_240) * 1024 * 1024
+MAX_PENDING = env.number("TASKHUB_MAX_PENDING", 100_000)
+MAX_STORED_BYTES = env.number("TASKHUB_MAX_STORED_MB", 10_240) * 1024 * 1024
 
 # E-mail: a campaign goes to the outbox folder until a mail server is named.
 
-MAIL_SERVER_SET = "EMAIL_URL" in env.ENVIRON
+MAIL_SERVER_SET = "EMAIL_URL" in os.environ
 if MAIL_SERVER_SET:
-    vars().update(env.email_url("EMAIL_URL"))
+    vars().update(environ.Env.email_url_config(env.text("EMAIL_URL")))
 else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(OUTBOX_DIR)
-EMAIL_TIMEOUT = number("TASKHUB_EMAIL_TIMEOUT", 30, least=1)
-MAX_RECIPIENTS = number("TASKHUB_MAX_RECIPIENTS", 10_000, least=1)
-DEFAULT_FROM_EMAIL = env.str("TASKHUB_EMAIL_FROM", default="TaskHub <taskhub@localhost>")
+EMAIL_TIMEOUT = env.number("TASKHUB_EMAIL_TIMEOUT", 30, least=1)
+MAX_RECIPIENTS = env.number("TASKHUB_MAX_RECIPIENTS", 10_000, least=1)
+DEFAULT_FROM_EMAIL = env.text("TASKHUB_EMAIL_FROM", "TaskHub <taskhub@localhost>")
 
 # What task types may reach
 
-COMMANDS = env.list("TASKHUB_COMMANDS", default=[])  # management commands that may be run as tasks
-HTTP_ALLOW_PRIVATE = flag("TASKHUB_HTTP_ALLOW_PRIVATE")
-HTTP_PORTS = numbers("TASKHUB_HTTP_PORTS", "80,443", least=1)
+COMMANDS = env.texts("TASKHUB_COMMANDS")  # management commands that may be run as tasks
+HTTP_ALLOW_PRIVATE = env.flag("TASKHUB_HTTP_ALLOW_PRIVATE")
+HTTP_PORTS = env.numbers("TASKHUB_HTTP_PORTS", "80,443", least=1)
 
 # The engine
 
-WORKERS = number("TASKHUB_WORKERS", 2, least=1)
-QUEUES = env.list("TASKHUB_QUEUES", default=[])  # none named: all
-HOST = env.str("TASKHUB_HOST", default="")
-LEASE = number("TASKHUB_LEASE", 15, least=1, kind=float)
-SHUTDOWN_GRACE = number("TASKHUB_SHUTDOWN_GRACE", 25, kind=float)
-WORKER_MAX_RSS_MB = number("TASKHUB_WORKER_MAX_RSS", 1024, least=64)
-DUCKDB_MEMORY_MB = number("TASKHUB_DUCKDB_MEMORY", 512, least=64)
-KEEP_DAYS = number("TASKHUB_KEEP_DAYS", 0)  # 0: for ever
+WORKERS = env.number("TASKHUB_WORKERS", 2, least=1)
+QUEUES = env.texts("TASKHUB_QUEUES")  # none named: all
+HOST = env.text("TASKHUB_HOST")
+LEASE = env.number("TASKHUB_LEASE", 15, least=1, kind=float)
+SHUTDOWN_GRACE = env.number("TASKHUB_SHUTDOWN_GRACE", 25, kind=float)
+WORKER_MAX_RSS_MB = env.number("TASKHUB_WORKER_MAX_RSS", 1024, least=64)
+DUCKDB_MEMORY_MB = env.number("TASKHUB_DUCKDB_MEMORY", 512, least=64)
+KEEP_DAYS = env.number("TASKHUB_KEEP_DAYS", 0)  # 0: for ever
 
 Q_CLUSTER = {
     "name": "taskhub",
@@ -361,12 +319,12 @@ TASKS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "tasks.backend.TaskHu
 # The API
 
 # Pages of these origins may call the API from a browser, with a token; without any, none may.
-CORS_ALLOWED_ORIGINS = env.list("TASKHUB_CORS_ORIGINS", default=[])
+CORS_ALLOWED_ORIGINS = env.texts("TASKHUB_CORS_ORIGINS")
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key"]
 CORS_EXPOSE_HEADERS = ["link", "retry-after", "idempotency-replayed", "x-request-id"]
 WEB_THREADS = 8  # of each web process: see taskhub/gunicorn.py
-REQUESTS_PER_MINUTE = number("TASKHUB_REQUESTS_PER_MINUTE", 6000)
+REQUESTS_PER_MINUTE = env.number("TASKHUB_REQUESTS_PER_MINUTE", 6000)
 REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["tasks.api.throttles.PerMinute"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -420,7 +378,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        "tasks": {"level": env.str("TASKHUB_LOG_LEVEL", default="INFO").upper()},
+        "tasks": {"level": env.text("TASKHUB_LOG_LEVEL", "INFO").upper()},
         "django-q": {"level": "WARNING"},
     },
 }

@@ -58,13 +58,13 @@ def settings_read() -> Iterator[tuple[str, str | None]]:
     for node in ast.walk(ast.parse((BASE / "taskhub/settings.py").read_text())):
         if isinstance(node, ast.Call) and node.args and isinstance(name := node.args[0], ast.Constant):
             called = ast.unparse(node.func)
-            if called in {"one_of", "number", "numbers", "flag"} or called.startswith("env."):
+            if called.startswith("env."):
                 yield str(name.value), default_of(called, node)
 
 
 def default_of(called: str, node: ast.Call) -> str | None:
     given = [keyword.value for keyword in node.keywords if keyword.arg == "default"]
-    written = given or node.args[1:2] or ([ast.Constant(False)] if called == "flag" else [])
+    written = given or node.args[1:2] or ([ast.Constant(False)] if called == "env.flag" else [])
     try:
         value = ast.literal_eval(written[0])
     except (IndexError, ValueError):
