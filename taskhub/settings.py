@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -122,15 +121,7 @@ TEMPLATES = [
 # Database
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES: dict[str, dict[str, Any]] = {
-    # Not by a URL: in the folder's name `#`, `?` and `%` stand for themselves.
-    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "taskhub.sqlite3"}
-}
-if "DATABASE_URL" in os.environ:
-    DATABASE_URL = env.text("DATABASE_URL")
-    if not DATABASE_URL.startswith(("sqlite:///", "postgres://", "postgresql://")):
-        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://; TaskHub runs on these two.")
-    DATABASES["default"] = environ.Env.db_url_config(DATABASE_URL)
+DATABASES = {"default": env.database("DATABASE_URL", DATA_DIR / "taskhub.sqlite3")}
 # Connections are kept; a request checks that its connection still lives.
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -229,11 +220,11 @@ CONTENT_SECURITY_POLICY = {
 
 # Languages and time
 
-LANGUAGE_CODE = env.text("TASKHUB_LANGUAGE", "en")
+LANGUAGE_CODE = env.one_of("TASKHUB_LANGUAGE", "en", "de")
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 # The texts of the templates, which belong to no app, are translated beside those of tasks.
 LOCALE_PATHS = [BASE_DIR / "tasks" / "locale"]
-TIME_ZONE = env.text("TASKHUB_TIME_ZONE", "UTC")
+TIME_ZONE = env.time_zone("TASKHUB_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
 
@@ -270,7 +261,7 @@ MAX_STORED_BYTES = env.number("TASKHUB_MAX_STORED_MB", 10_240) * 1024 * 1024
 
 MAIL_SERVER_SET = "EMAIL_URL" in os.environ
 if MAIL_SERVER_SET:
-    vars().update(environ.Env.email_url_config(env.text("EMAIL_URL")))
+    vars().update(env.mail_server("EMAIL_URL"))
 else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(OUTBOX_DIR)
@@ -282,7 +273,7 @@ DEFAULT_FROM_EMAIL = env.text("TASKHUB_EMAIL_FROM", "TaskHub <taskhub@localhost>
 
 COMMANDS = env.texts("TASKHUB_COMMANDS")  # management commands that may be run as tasks
 HTTP_ALLOW_PRIVATE = env.flag("TASKHUB_HTTP_ALLOW_PRIVATE")
-HTTP_PORTS = env.numbers("TASKHUB_HTTP_PORTS", "80,443", least=1)
+HTTP_PORTS = env.numbers("TASKHUB_HTTP_PORTS", "80,443", least=1, most=65_535)
 
 # The engine
 
@@ -293,7 +284,7 @@ LEASE = env.number("TASKHUB_LEASE", 15, least=1, kind=float)
 SHUTDOWN_GRACE = env.number("TASKHUB_SHUTDOWN_GRACE", 25, kind=float)
 WORKER_MAX_RSS_MB = env.number("TASKHUB_WORKER_MAX_RSS", 1024, least=64)
 DUCKDB_MEMORY_MB = env.number("TASKHUB_DUCKDB_MEMORY", 512, least=64)
-KEEP_DAYS = env.number("TASKHUB_KEEP_DAYS", 0)  # 0: for ever
+KEEP_DAYS = env.number("TASKHUB_KEEP_DAYS", 0, most=36_500)  # 0: for ever
 
 Q_CLUSTER = {
     "name": "taskhub",
@@ -378,7 +369,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        "tasks": {"level": env.text("TASKHUB_LOG_LEVEL", "INFO").upper()},
+        "tasks": {"level": env.one_of("TASKHUB_LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")},
         "django-q": {"level": "WARNING"},
     },
 }

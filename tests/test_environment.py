@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from taskhub import environment as env
-from tests.hub import environment
+from tests.hub import MANAGE, environment
 
 
 def setting(expression: str, folder: Path, **variables: str) -> str:
@@ -41,3 +41,35 @@ def test_a_secret_key_that_begins_with_a_dollar_is_kept(tmp_path):
 def test_a_list_is_read_without_spaces_and_gaps(written, read, monkeypatch):
     monkeypatch.setenv("TASKHUB_QUEUES", written)
     assert env.texts("TASKHUB_QUEUES", ["default"]) == read
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "said"),
+    [
+        ("TASKHUB_TIME_ZONE", "Foo", "must be a time zone"),
+        ("TASKHUB_TIME_ZONE", "/etc/passwd", "must be a time zone"),
+        ("TASKHUB_LOG_LEVEL", "foo", "must be one of: INFO"),
+        ("TASKHUB_LANGUAGE", "xx", "must be one of: en, de"),
+        ("TASKHUB_LEASE", "nan", "must be from 1 to"),
+        ("TASKHUB_SHUTDOWN_GRACE", "inf", "must be from 0 to"),
+        ("TASKHUB_HTTP_PORTS", "80,99999", "must be from 1 to 65535"),
+        ("TASKHUB_KEEP_DAYS", "99999999999", "must be from 0 to 36500"),
+        ("DATABASE_URL", "postgres://ann:secret@host:notaport/x", "must look like postgres://"),
+        ("DATABASE_URL", "postgres://ann:sec/ret@host/x", "must look like postgres://"),
+        ("EMAIL_URL", "foo", "must look like smtp"),
+        ("EMAIL_URL", "smtp://ann:secret@host:notaport", "must look like smtp"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_its_name_and_without_its_password(name, written, said, tmp_path):
+    variables = environment(tmp_path) | {name: written}
+    ended = subprocess.run([*MANAGE, "check"], env=variables, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"{name} ")
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert "sec" not in ended.stderr
+
+
+def test_a_choice_may_be_written_in_any_letters(monkeypatch):
+    monkeypatch.setenv("TASKHUB_LOG_LEVEL", "debug")
+    assert env.one_of("TASKHUB_LOG_LEVEL", "INFO", "DEBUG") == "DEBUG"
