@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import call_command
@@ -54,6 +55,13 @@ def test_a_submit_for_somebody_else_belongs_to_them(owner):
     assert Task.objects.get().owner == owner
 
 
+@pytest.mark.parametrize("text", ["2030-01-31T10:00", "2030-01-31T10:00+01:00", "2030-01-31 09:00Z"])
+def test_a_time_without_its_zone_is_meant_in_the_hubs_own(text, settings):
+    settings.TIME_ZONE = "Europe/Zurich"
+    run("submit", "NOOP", "--run-at", text)
+    assert Task.objects.get().run_at == datetime(2030, 1, 31, 9, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -63,6 +71,8 @@ def test_a_submit_for_somebody_else_belongs_to_them(owner):
         (["show", "abcdef12"], "No task"),
         (["--user", "nobody", "list"], "no user nobody"),
         (["list", "--type", "UNHEARD_OF"], "UNHEARD_OF"),
+        (["submit", "NOOP", "--run-at", "tomorrow"], "'tomorrow' is no time"),
+        (["submit", "NOOP", "--run-at", "2030-02-31T10:00"], "is no time"),
     ],
 )
 def test_what_is_wrong_is_said(arguments, words):

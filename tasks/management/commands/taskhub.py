@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import ValidationError
 
@@ -63,7 +65,7 @@ class Command(BaseCommand):
         submit.add_argument("--name", default="")
         submit.add_argument("--queue", default="default")
         submit.add_argument("--priority", type=int, default=0)
-        submit.add_argument("--run-at", type=parse_datetime, help="ISO 8601, with its zone.")
+        submit.add_argument("--run-at", type=moment, help="ISO 8601; without its zone, in TASKHUB_TIME_ZONE.")
         submit.add_argument("--max-attempts", type=int)
         submit.add_argument("--wait", action="store_true", help="Wait until it has ended.")
 
@@ -140,6 +142,17 @@ class Command(BaseCommand):
         self.stdout.write(f"{task.status} {for_terminal(task.error_message or task.progress_message)}".strip())
         if task.status != Status.SUCCESS:
             raise SystemExit(1)
+
+
+def moment(text: str) -> datetime:
+    """A time as an argument; one without a zone is meant in the hub's own."""
+    try:
+        at = parse_datetime(text)
+    except ValueError:  # the 31st of February
+        at = None
+    if at is None:
+        raise ArgumentTypeError(f"{text!r} is no time; write it as 2030-01-31T10:00 or 2030-01-31T10:00+02:00.")
+    return timezone.make_aware(at) if timezone.is_naive(at) else at
 
 
 def person(name: str | None) -> User | None:
