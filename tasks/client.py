@@ -25,6 +25,7 @@ Status = Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
 FINAL = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
 Files = Mapping[str, Path | Iterable[Path]]
 LONGEST_WAIT = 30  # seconds in one request
+PAUSE = 1.0  # seconds between requests to a hub that does not wait
 
 
 class TaskHubError(Exception):
@@ -194,6 +195,7 @@ class TaskHub:
         while True:
             left = LONGEST_WAIT if deadline is None else max(0.0, deadline - time.monotonic())
             wait = int(min(left, 1 if bar else LONGEST_WAIT)) + (0 < left < 1)
+            asked_at = time.monotonic()
             now = _row(Task, self._ask("GET", f"/api/tasks/{_id(task)}", params={"wait": wait}).json())
             if bar:
                 bar.draw(now)
@@ -201,6 +203,9 @@ class TaskHub:
                 break
             if not left:
                 raise TimeoutError(f"{now.name or now.id} is still {now.status} after {timeout} s.")
+            # Where too many wait, the hub answers at once: then the waiting is done here.
+            if time.monotonic() - asked_at < wait / 2:
+                time.sleep(min(left, PAUSE))
         if now.status != "SUCCESS":
             raise TaskFailed(now)
         return now

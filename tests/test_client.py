@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from tasks import access, lifecycle
 from tasks.accounts import tokens
+from tasks.api import waiting
 from tasks.client import TaskFailed, TaskHub, TaskHubError
 from tasks.models import Task, TaskFile, TaskLogLine
 
@@ -142,6 +143,15 @@ def test_a_failure_has_the_tasks_own_words(hub, make_task):
 def test_waiting_too_long_is_an_error(hub, make_task):
     with pytest.raises(TimeoutError):
         hub.wait(str(make_task(status="RUNNING").pk), timeout=0.1)
+
+
+def test_a_hub_where_too_many_wait_is_not_asked_without_a_pause(hub, make_task, monkeypatch):
+    monkeypatch.setattr(waiting, "places", threading.Semaphore(0))
+    asked, ask = [], hub._ask
+    monkeypatch.setattr(hub, "_ask", lambda *what, **more: asked.append(what) or ask(*what, **more))
+    with pytest.raises(TimeoutError):
+        hub.wait(str(make_task(status="RUNNING").pk), timeout=1.2)
+    assert len(asked) <= 4
 
 
 def test_progress_is_drawn_as_it_goes(hub, make_task):
