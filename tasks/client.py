@@ -229,15 +229,17 @@ class TaskHub:
         return [_row(File, data) for data in self._ask("GET", f"/api/tasks/{_id(task)}/files").json()]
 
     def download(self, file: File, folder: Path) -> Path:
-        """The file in this folder, under its own name."""
+        """The file in this folder, under its own name; one that was there is replaced once all of the new one has come."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / Path(file.name).name
-        with self._http.stream("GET", file.url) as answer, path.open("wb") as target:
+        part = path.with_name(f"{path.name}.part")
+        with self._http.stream("GET", file.url) as answer:
             if not answer.is_success:
                 raise TaskHubError(answer.status_code, answer.reason_phrase)
-            for chunk in answer.iter_bytes():
-                target.write(chunk)
-        return path
+            with part.open("wb") as target:
+                for chunk in answer.iter_bytes():
+                    target.write(chunk)
+        return part.replace(path)
 
     def task_types(self) -> dict[str, dict[str, Any]]:
         """The JSON Schema of each task type's parameters, by name."""

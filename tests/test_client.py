@@ -103,7 +103,7 @@ def test_the_log_comes_whole_and_from_a_line_on(hub, make_task):
     assert [line.message for line in hub.log(str(task.pk), after=1201)] == ["line 1202"]
 
 
-def test_a_file_is_downloaded_under_its_own_name(hub, make_task, tmp_path):
+def test_a_file_is_downloaded_under_its_own_name_and_replaces_another_only_once_it_is_there(hub, make_task, tmp_path):
     task = make_task(status="SUCCESS")
     row = TaskFile(task=task, kind="output", name="report.csv", size=3)
     row.content.save("report.csv", ContentFile(b"abc"), save=False)
@@ -111,6 +111,12 @@ def test_a_file_is_downloaded_under_its_own_name(hub, make_task, tmp_path):
     [file] = hub.files(str(task.pk))
     path = hub.download(file, tmp_path / "results")
     assert (path.name, path.read_bytes()) == ("report.csv", b"abc")
+    row.delete()
+    path.write_bytes(b"mine")
+    with pytest.raises(TaskHubError) as refused:
+        hub.download(file, tmp_path / "results")
+    assert refused.value.status == 404
+    assert [(one.name, one.read_bytes()) for one in path.parent.iterdir()] == [("report.csv", b"mine")]
 
 
 def test_the_task_types_have_their_schemas(hub):
