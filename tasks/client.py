@@ -29,10 +29,10 @@ PAUSE = 1.0  # seconds between requests to a hub that does not wait
 
 
 class TaskHubError(Exception):
-    """What the hub refused: `status`, its sentence, and with 422 the faults field by field."""
+    """What the hub refused: `status` of HTTP (0: none), its sentence, and with 422 the faults field by field."""
 
     def __init__(self, status: int, detail: str, errors: Any = None) -> None:
-        super().__init__(f"{status}: {detail}")
+        super().__init__(f"{status}: {detail}" if status else detail)
         self.status, self.detail, self.errors = status, detail, errors
 
 

@@ -142,8 +142,9 @@ def test_waiting_for_one_that_succeeded_gives_its_result(hub, make_task):
 
 
 def test_a_failure_has_the_tasks_own_words(hub, make_task):
-    with pytest.raises(TaskFailed, match="No such column"):
-        hub.wait(str(make_task(status="FAILED", error_message="No such column.").pk))
+    with pytest.raises(TaskFailed) as failed:
+        hub.wait(str(make_task(status="FAILED", name="Sales", error_message="No such column.").pk))
+    assert str(failed.value) == "Sales is FAILED. No such column."
 
 
 def test_waiting_too_long_is_an_error(hub, make_task):
