@@ -23,7 +23,7 @@ import httpx
 
 Status = Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
 FINAL = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
-Files = Mapping[str, Path | Iterable[Path]]
+Files = Mapping[str, str | Path | Iterable[str | Path]]
 LONGEST_WAIT = 30  # seconds in one request
 PAUSE = 1.0  # seconds between requests to a hub that does not wait
 
@@ -165,7 +165,7 @@ class TaskHub:
             parts = [
                 (name, (path.name, stack.enter_context(path.open("rb"))))
                 for name, paths in files.items()
-                for path in ([paths] if isinstance(paths, Path) else paths)
+                for path in map(Path, [paths] if isinstance(paths, str | Path) else paths)
             ]
             return _row(Task, self._ask("POST", "/api/tasks/submit", data=form, files=parts, headers=headers).json())
 

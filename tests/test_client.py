@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -53,12 +54,14 @@ def test_a_submit_gives_the_pending_task(hub):
     assert (stored.parameters, stored.priority, stored.run_at) == ({"x": 7}, 3, later_on)
 
 
+@pytest.mark.parametrize("kind", [Path, str])
 @pytest.mark.parametrize("count", [1, 2])
-def test_files_go_along_under_their_parameters_name(hub, tmp_path, count):
+def test_files_go_along_under_their_parameters_name(hub, tmp_path, count, kind):
     paths = [tmp_path / f"{number}.png" for number in range(count)]
     for path in paths:
         path.write_bytes(path.name.encode())
-    task = hub.submit("IMAGE_PROCESSING", {"quality": 50}, files={"images": paths if count > 1 else paths[0]})
+    given = [kind(path) for path in paths]
+    task = hub.submit("IMAGE_PROCESSING", {"quality": 50}, files={"images": given if count > 1 else given[0]})
     assert [file.name for file in hub.files(task)] == [path.name for path in paths]
     assert Task.objects.get(pk=task.id).parameters["quality"] == 50
 
