@@ -31,6 +31,20 @@ def test_a_taken_port_is_told_in_a_sentence():
         call_command("up", port=taken.getsockname()[1])
 
 
+@pytest.mark.parametrize("port", [-1, 65_536, 99_999])
+def test_a_port_that_there_is_not_is_told_in_a_sentence(port):
+    with pytest.raises(CommandError, match="--port must be from 0 to 65535"):
+        call_command("up", port=port)
+
+
+@pytest.mark.parametrize("command", ["up", "qcluster"])
+@pytest.mark.parametrize("workers", [0, -1])
+def test_a_hub_without_workers_is_refused(command, workers, monkeypatch):
+    monkeypatch.setattr("tasks.management.commands.qcluster.Sentinel", None)
+    with pytest.raises(CommandError, match="--workers must be at least 1"):
+        call_command(command, workers=workers)
+
+
 def test_a_wrong_setting_stops_the_start_with_its_name(tmp_path):
     ended = subprocess.run(
         [*MANAGE, "up"], env=environment(tmp_path, TASKHUB_WORKERS="many"), capture_output=True, text=True

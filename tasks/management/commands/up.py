@@ -43,6 +43,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> None:
         if workers < 1:
             raise CommandError("--workers must be at least 1.")
+        if not 0 <= port <= 65_535:
+            raise CommandError("--port must be from 0 to 65535.")
         with only_one(settings.DATA_DIR), listening(host, port) as listener:
             prepare()
             supervisor = Supervisor(parts(listener, workers), self.say, PATIENCE)
