@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
@@ -17,7 +16,7 @@ from tasks.api.parsers import TooLarge
 from tasks.lifecycle import TransitionRefused
 from tasks.models import Task, TaskFile
 from tasks.patience import TookTooLong
-from tasks.problems import MEDIA_TYPE, problem
+from tasks.problems import MEDIA_TYPE, first_sentence, problem
 
 
 class Away(exceptions.APIException):
@@ -58,20 +57,3 @@ def handle(fault: Exception, context: dict[str, Any]) -> Response | None:
         request.accepted_renderer, request.accepted_media_type = JSONRenderer(), MEDIA_TYPE
         response.content_type = MEDIA_TYPE
     return response
-
-
-def first_sentence(errors: Any) -> str:
-    """The first fault in words, with the way to its field: `parameters.num_rows: Must be at least 1.`"""
-    path, sentence = next(_sentences(errors, ()), ((), _("The request is not valid.")))
-    return f"{'.'.join(path)}: {sentence}" if path else sentence
-
-
-def _sentences(errors: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(errors, dict):
-        for name, inner in errors.items():
-            yield from _sentences(inner, path if name == "non_field_errors" else (*path, str(name)))
-    elif isinstance(errors, list | tuple):
-        for inner in errors:
-            yield from _sentences(inner, path)
-    else:
-        yield path, str(errors)

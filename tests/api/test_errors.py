@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
 
-from tasks.api.errors import first_sentence
+from tasks.problems import first_sentence
 
 pytestmark = pytest.mark.django_db
 

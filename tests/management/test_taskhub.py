@@ -66,7 +66,7 @@ def test_a_time_without_its_zone_is_meant_in_the_hubs_own(text, settings):
     ("arguments", "words"),
     [
         (["submit", "UNHEARD_OF"], "UNHEARD_OF"),
-        (["submit", "NOOP", "-p", "x=many"], "integer"),
+        (["submit", "NOOP", "-p", "x=many"], r"^parameters\.x: A valid integer is required\.$"),
         (["submit", "IMAGE_PROCESSING", "--file", "images=/no/such/file"], "No such file"),
         (["show", "abcdef12"], "No task"),
         (["--user", "nobody", "list"], "no user nobody"),

@@ -25,6 +25,7 @@ from tasks.filters import TaskFilter, by_id
 from tasks.lifecycle import TransitionRefused
 from tasks.models import Status, Task
 from tasks.parameters import FilesParameter
+from tasks.problems import sentences
 from tasks.visible import INVISIBLE, for_terminal
 
 LOOK_EVERY = 0.2  # seconds
@@ -73,7 +74,7 @@ class Command(BaseCommand):
         try:
             getattr(self, f"_{options['action']}")(options)
         except ValidationError as error:
-            raise CommandError(json.dumps(error.detail, ensure_ascii=False)) from None
+            raise CommandError("\n".join(sentences(error.detail))) from None
         except TransitionRefused as error:
             raise CommandError(str(error)) from None
 
