@@ -15,7 +15,7 @@ from django.db import connection
 
 from tasks import lifecycle
 from tasks.models import Task, TaskFile, TaskLogLine
-from tests.hub import MANAGE
+from tests.hub import MANAGE, environment
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +135,16 @@ def test_waiting_ends_with_a_code_that_a_script_can_use(make_task, status, code)
 def test_waiting_too_long_is_said(make_task):
     with pytest.raises(CommandError, match="still RUNNING"):
         run("wait", str(make_task(status="RUNNING").pk), "--timeout", "0")
+
+
+@pytest.mark.parametrize("database", ["sqlite:///{}/empty.sqlite3", "postgres://nobody@127.0.0.1:1/none"])
+@pytest.mark.parametrize("arguments", [["list"], ["submit", "NOOP"]])
+def test_a_database_that_cannot_be_used_is_told_in_a_sentence(database, arguments, tmp_path):
+    away = environment(tmp_path, DATABASE_URL=database.format(tmp_path))
+    ended = subprocess.run([*MANAGE, "taskhub", *arguments], env=away, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("CommandError: The database of DATABASE_URL cannot be used: ")
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import ValidationError
@@ -77,6 +78,11 @@ class Command(BaseCommand):
             raise CommandError("\n".join(sentences(error.detail))) from None
         except TransitionRefused as error:
             raise CommandError(str(error)) from None
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError(
+                f"The database of DATABASE_URL cannot be used: {str(error).strip()}\n"
+                "`manage.py up` makes its tables, `manage.py migrate` too."
+            ) from error
 
     # --- one function an action
 
