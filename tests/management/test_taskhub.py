@@ -106,9 +106,17 @@ def test_tasks_are_cancelled_and_retried(make_task):
     assert Task.objects.get(pk=new).retry_of == tasks[0]
 
 
-def test_a_refused_act_says_why(make_task):
-    with pytest.raises(CommandError, match="SUCCESS"):
-        run("cancel", str(make_task(status="SUCCESS").pk))
+def test_tasks_that_refuse_are_named_and_do_not_keep_the_others_from_it(make_task, capsys):
+    ended, waiting = make_task(status="SUCCESS"), make_task()
+    with pytest.raises(CommandError) as refused:
+        call_command("taskhub", "cancel", ended.short_id, "abcdef12", waiting.short_id)
+    assert str(refused.value).splitlines() == [
+        f"{ended.short_id}: Cannot cancel a task that is SUCCESS.",
+        "abcdef12: No task has the id abcdef12.",
+    ]
+    assert capsys.readouterr().out == f"{waiting.pk} is CANCELLED.\n"
+    waiting.refresh_from_db()
+    assert waiting.status == "CANCELLED"
 
 
 def test_the_log_is_printed_whole(make_task):

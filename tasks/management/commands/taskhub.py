@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from tasks.filters import TaskFilter, by_id
 from tasks.lifecycle import TransitionRefused
 from tasks.models import Status, Task
 from tasks.parameters import FilesParameter
-from tasks.problems import sentences
+from tasks.problems import first_sentence, sentences
 from tasks.visible import INVISIBLE, for_terminal
 
 LOOK_EVERY = 0.2  # seconds
@@ -120,13 +121,23 @@ class Command(BaseCommand):
         self._end(named(options["task"], options["user"]), options["timeout"])
 
     def _cancel(self, options: dict[str, Any]) -> None:
-        for text in options["task"]:
-            lifecycle.cancel(named(text, options["user"]), by=person(options["user"]))
+        self._each(options, lambda task, by: f"{lifecycle.cancel(task, by=by).pk} is CANCELLED.")
 
     def _retry(self, options: dict[str, Any]) -> None:
+        self._each(options, lambda task, by: lifecycle.retry(task, by=by).pk)
+
+    def _each(self, options: dict[str, Any], act: Callable[[Task, User | None], object]) -> None:
+        """Act on each of the tasks, and say what comes of it; those that refuse do not keep the others from it."""
+        by, refused = person(options["user"]), []
         for text in options["task"]:
-            new = lifecycle.retry(named(text, options["user"]), by=person(options["user"]))
-            self.stdout.write(str(new.pk))
+            try:
+                self.stdout.write(str(act(named(text, options["user"]), by)))
+            except (CommandError, TransitionRefused) as error:
+                refused.append(f"{text}: {error}")
+            except ValidationError as error:
+                refused.append(f"{text}: {first_sentence(error.detail)}")
+        if refused:
+            raise CommandError("\n".join(refused))
 
     def _log(self, options: dict[str, Any]) -> None:
         task, seq = named(options["task"], options["user"]), 0
