@@ -14,7 +14,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from tasks import lifecycle
-from tasks.models import Task, TaskFile, TaskLogLine
+from tasks.models import Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
 from tests.hub import MANAGE, environment
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +96,20 @@ def test_a_task_is_shown_whole_by_its_tail_with_its_secrets_masked(make_task):
     assert shown["id"] == str(task.pk)
     assert shown["parameters"]["x"] == 1
     assert "hunter2" not in str(shown)
+
+
+def test_a_task_is_shown_with_what_belongs_to_it_and_nothing_of_the_engines_own(make_task):
+    task = make_task(status="SUCCESS")
+    for position, state in enumerate(["done", "done", "failed"]):
+        TaskItem.objects.create(task=task, position=position, key=str(position), state=state)
+    TaskFile.objects.create(task=task, kind="output", name="report.csv", size=3)
+    TaskFile.objects.create(task=task, kind="output", name="unfinished.csv", size=3, claim=7)
+    TaskAttempt.objects.create(task=task, outcome="failed", error="No answer.")
+    shown = json.loads(run("show", task.short_id))
+    assert shown["items"] == {"done": 2, "failed": 1}
+    assert [file["name"] for file in shown["files"]] == ["report.csv"]
+    assert [attempt["error"] for attempt in shown["past_attempts"]] == ["No answer."]
+    assert not {"claim", "parameters_digest"} & set(shown)
 
 
 def test_tasks_are_cancelled_and_retried(make_task):

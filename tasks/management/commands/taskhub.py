@@ -17,6 +17,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, InterfaceError
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import ValidationError
@@ -31,6 +32,7 @@ from tasks.problems import first_sentence, sentences
 from tasks.visible import INVISIBLE, for_terminal
 
 LOOK_EVERY = 0.2  # seconds
+INTERNAL = {"claim", "parameters_digest"}  # fields of no use to people
 
 
 class Command(BaseCommand):
@@ -113,7 +115,11 @@ class Command(BaseCommand):
     def _show(self, options: dict[str, Any]) -> None:
         task = named(options["task"], options["user"])
         shown = {field.name: getattr(task, field.attname) for field in Task._meta.concrete_fields}
+        shown = {name: value for name, value in shown.items() if name not in INTERNAL}
         shown["parameters"] = registry.shown_parameters(task.task_type, task.parameters)
+        shown["items"] = dict(task.items.order_by().values_list("state").annotate(Count("pk")))
+        shown["files"] = list(task.files.published().values("id", "name", "kind", "size"))
+        shown["past_attempts"] = list(task.past_attempts.values("outcome", "started_at", "ended_at", "error"))
         text = json.dumps(shown, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder)
         self.stdout.write(INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
