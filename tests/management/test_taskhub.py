@@ -71,6 +71,7 @@ def test_a_time_without_its_zone_is_meant_in_the_hubs_own(text, settings):
         (["show", "abcdef12"], "No task"),
         (["--user", "nobody", "list"], "no user nobody"),
         (["list", "--type", "UNHEARD_OF"], "UNHEARD_OF"),
+        (["list", "--limit", "-1"], "--limit must be at least 1"),
         (["submit", "NOOP", "--run-at", "tomorrow"], "'tomorrow' is no time"),
         (["submit", "NOOP", "--run-at", "2030-02-31T10:00"], "is no time"),
     ],

@@ -101,6 +101,8 @@ class Command(BaseCommand):
             self._end(task, None)
 
     def _list(self, options: dict[str, Any]) -> None:
+        if options["limit"] < 1:
+            raise CommandError("--limit must be at least 1.")
         query = {name: options[name] for name in ("status", "task_type", "q") if options[name]}
         chosen = TaskFilter(query, visible(options["user"]).newest_first())
         if not chosen.is_valid():
