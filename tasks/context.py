@@ -273,3 +273,15 @@ class TaskContext:
             yield item
             if item.state == State.WORKING:
                 item.done()
+
+
+def distinct_keys(names: Iterable[str]) -> list[str]:
+    """The names as keys of items, each a single time: the second "a.png" becomes "a.png (2)", or whatever is free."""
+    numbers: dict[str, int] = {}
+    for name in names:
+        key = name = name[:180]
+        while key in numbers:
+            numbers[name] += 1
+            key = f"{name} ({numbers[name]})"
+        numbers[key] = 1
+    return list(numbers)

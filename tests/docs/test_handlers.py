@@ -43,4 +43,4 @@ def test_the_example_is_a_whole_app_that_passes_its_own_tests(tmp_path):
         timeout=120,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "6 passed" in run.stdout
+    assert "8 passed" in run.stdout

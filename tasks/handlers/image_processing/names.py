@@ -1,4 +1,4 @@
-"""Names for images: distinct keys for the items, and output names that are safe on any disk and in any archive."""
+"""Names for images: output names that are safe on any disk and in any archive."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ from collections.abc import Iterable
 # Path separators, what Windows forbids, and controls, among them those that turn the reading direction.
 UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 LONGEST = 100
-
-
-def distinct_keys(names: Iterable[str]) -> list[str]:
-    """The names, each a single time: the second "a.png" becomes "a.png (2)", unless that is a name itself."""
-    numbers: dict[str, int] = {}
-    for name in names:
-        key = name = name[:180]
-        while key in numbers:
-            numbers[name] += 1
-            key = f"{name} ({numbers[name]})"
-        numbers[key] = 1
-    return list(numbers)
 
 
 def safe_stem(name: str) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from tasks.context import Fail, Item, State, TaskContext
+from tasks.context import Fail, Item, State, TaskContext, distinct_keys
 from tasks.files import saved_path
 from tasks.handlers.image_processing import samples
 from tasks.handlers.image_processing.archive import Archive
 from tasks.handlers.image_processing.library import vips
-from tasks.handlers.image_processing.names import OutputNames, distinct_keys, safe_stem
+from tasks.handlers.image_processing.names import OutputNames, safe_stem
 from tasks.handlers.image_processing.outcome import Output, Result, entry_for, in_words, result_of, summarize
 from tasks.handlers.image_processing.parameters import Parameters
 from tasks.handlers.image_processing.reading import Picture, Unusable, damaged, look_at
