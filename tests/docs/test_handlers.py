@@ -26,7 +26,12 @@ def write_example(folder: Path) -> list[str]:
 
 def test_the_example_is_a_whole_app_that_passes_its_own_tests(tmp_path):
     written = write_example(tmp_path)
-    assert written == ["checksums/handlers.py", "checksums/templates/checksums/result.html", "checksums/tests.py"]
+    assert written == [
+        "checksums/handlers.py",
+        "checksums/templates/checksums/result.html",
+        "checksums/functions.py",
+        "checksums/tests.py",
+    ]
     own = {
         "PYTHONPATH": f"{tmp_path}{os.pathsep}{settings.BASE_DIR}",
         "TASKHUB_APPS": "checksums",
@@ -43,4 +48,4 @@ def test_the_example_is_a_whole_app_that_passes_its_own_tests(tmp_path):
         timeout=120,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "8 passed" in run.stdout
+    assert "9 passed" in run.stdout
