@@ -154,6 +154,11 @@ def test_every_handler_has_its_test():
 # --- The API
 
 
+def test_the_curl_commands_show_what_a_refusal_says():
+    [script] = blocks("sh", section("API"))
+    assert script.count("curl ") == script.count("curl -s --fail-with-body ") > 5
+
+
 @pytest.mark.cluster
 def test_the_curl_commands_work_as_they_stand(start_hub, tmp_path):
     hub = start_hub()
