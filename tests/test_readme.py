@@ -108,11 +108,13 @@ def test_django_is_content_with_the_settings_for_production(tmp_path):
 # --- What is named is there
 
 
-def test_everything_in_the_tree_exists():
+def test_everything_in_the_tree_exists_and_every_module_is_in_it():
     [tree] = blocks("", section("The house"))
     names = [name for line in tree.splitlines() for name in re.split(r" {2,}", line)[:-1]]
     assert len(names) > 20
     assert [name for name in names if not (BASE / name).exists()] == []
+    modules = {str(path.relative_to(BASE)) for path in BASE.glob("tasks/[!_]*")}
+    assert modules - {name.rstrip("/") for name in names} == set()
 
 
 def test_every_link_to_a_file_leads_somewhere():
