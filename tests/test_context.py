@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from tasks.context import TaskContext, TaskInterrupted
+from tasks.context import TaskContext, TaskInterrupted, distinct_keys
 from tasks.testing import MemoryRecorder
 
 FRUIT = ["apple", "pear", "plum"]
@@ -102,6 +102,18 @@ def test_no_two_items_have_the_same_position():
     list(resumed.items(["leek"]))
     positions = {key: record.position for key, record in recorder.records.items()}
     assert positions == {"apple": 0, "pear": 1, "plum": 2, "fig": 3, "leek": 4}
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (["a", "b", "a", "a"], ["a", "b", "a (2)", "a (3)"]),
+        (["a", "a", "a (2)"], ["a", "a (2)", "a (2) (2)"]),
+        (["x" * 300, "x" * 300], ["x" * 180, f"{'x' * 180} (2)"]),
+    ],
+)
+def test_keys_made_of_names_are_distinct(names, keys):
+    assert distinct_keys(names) == keys
 
 
 def test_progress_stays_between_0_and_100():
