@@ -72,6 +72,8 @@ def _step(final: bool) -> int:
         return 0
     spans = [span for span in Rollup.Span if span not in KEPT or upto >= now - KEPT[span]]
     tallies = _count(ended.filter(completed_at__lte=upto), spans)
+    if not tallies:  # they were deleted meanwhile
+        return 0
     with transaction.atomic():
         mine = RollupCursor.objects.filter(final=final, counted_to=cursor.counted_to)
         if not mine.update(counted_to=upto):

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from tasks.models import Rollup, RollupCursor, Status, Task
-from tasks.stats import RANGES, answer, count_anew, roll_up
+from tasks.stats import RANGES, answer, count_anew, roll_up, rollup
 from tasks.stats.rollup import fingerprint
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +93,19 @@ def test_a_count_that_dies_before_it_is_stored_is_made_again(monkeypatch):
             roll_up()
     roll_up()
     assert finished() == 1
+
+
+def test_tasks_that_are_deleted_while_they_are_counted_are_no_fault(monkeypatch):
+    last_of_step = rollup._last_of_step
+
+    def last_before_they_are_deleted(ended):
+        upto = last_of_step(ended)
+        Task.objects.all().delete()
+        return upto
+
+    end(ago=3000)
+    monkeypatch.setattr(rollup, "_last_of_step", last_before_they_are_deleted)
+    assert roll_up() == 0
 
 
 def test_durations_and_waits_are_told_within_a_few_per_cent():
