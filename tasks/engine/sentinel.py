@@ -25,7 +25,7 @@ from tasks.engine import host, wakeup
 from tasks.engine.crew import WATCH_EVERY, Crew
 from tasks.engine.host import memory_mb
 from tasks.engine.slot import Reason
-from tasks.engine.upkeep import Duty, Reaper, clear_away, further_duties, lock_path
+from tasks.engine.upkeep import CLEARING, Duty, Reaper, further_duties, lock_path
 from tasks.models import Cluster, Status
 
 log = logging.getLogger("tasks.engine.sentinel")
@@ -53,7 +53,7 @@ class Sentinel(Crew):
             self.heartbeat,
             Duty(1.0, self.reap),
             Duty(WATCH_EVERY, self.watch),
-            Duty(60.0, clear_away),
+            *(Duty(60.0, clear) for clear in CLEARING),
             *further_duties,
         ]
 
@@ -98,9 +98,18 @@ class Sentinel(Crew):
         self.hear()
         now = time.monotonic()
         for duty in self.duties:
-            self.safely(partial(duty.turn, now))
+            self.do(duty, now)
         if not self.stops:
             self.wait(self._patience())
+
+    def do(self, duty: Duty, now: float) -> None:
+        """A duty's turn. Only the heartbeat may bring the cluster down: without it everybody takes us for dead."""
+        try:
+            self.safely(partial(duty.turn, now))
+        except Exception:
+            if duty is self.heartbeat:
+                raise
+            log.exception("A duty failed; it is tried again.")
 
     def _patience(self) -> float:
         """Seconds until the next thing that no news would tell of."""

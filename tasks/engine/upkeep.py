@@ -150,7 +150,5 @@ def _kill_leftovers(cluster: Cluster) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def clear_away() -> None:
-    forget_unpublished()
-    files.forget_strays()
-    prune()
+# Each a duty of its own, so that one that fails keeps no other from being done.
+CLEARING: tuple[Callable[[], object], ...] = (forget_unpublished, files.forget_strays, prune)

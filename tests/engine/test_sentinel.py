@@ -84,6 +84,34 @@ def test_a_database_that_is_away_is_told_once_in_a_while(sentinel, monkeypatch, 
     assert sentinel.reaper.steady_since > before  # and nobody else is judged by what it missed
 
 
+# --- what a duty raises
+
+
+def test_a_duty_that_fails_costs_no_worker_and_is_tried_again(sentinel, caplog):
+    done = []
+
+    def refuse():
+        done.append("refused")
+        raise PermissionError("files/ab")
+
+    sentinel.ear, sentinel.pool_size = Ear(), 0
+    sentinel.duties = [Duty(0.0, refuse), Duty(0.0, lambda: done.append("next"))]
+    sentinel.stops = [1.0]  # so that it waits for nothing
+    sentinel.turn()
+    sentinel.turn()
+    assert done == ["refused", "next"] * 2
+    assert "PermissionError" in caplog.text
+
+
+def test_a_heartbeat_that_fails_is_no_fault_to_live_with(sentinel, monkeypatch):
+    def fail(*_):
+        raise ValueError("its own")
+
+    monkeypatch.setattr(sentinel.heartbeat, "do", fail)
+    with pytest.raises(ValueError, match="its own"):
+        sentinel.do(sentinel.heartbeat, time.monotonic())
+
+
 # --- time
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from tasks.engine import host
-from tasks.engine.upkeep import Duty, Reaper, clear_away, lock_path, prune
+from tasks.engine.upkeep import CLEARING, Duty, Reaper, lock_path, prune
 from tasks.models import Cluster, Task, TaskFile
 from tests.engine.conftest import fresh
 
@@ -119,5 +119,6 @@ def test_what_a_try_saved_without_its_task_ending_by_it_is_cleared_away(make_tas
     running = save(make_task(status="RUNNING", claim=7), 7)
     published = save(make_task(status="SUCCESS"), None)
     save(make_task(status="FAILED"), 7)
-    clear_away()
+    for clear in CLEARING:
+        clear()
     assert set(TaskFile.objects.values_list("pk", flat=True)) == {running.pk, published.pk}
