@@ -13,6 +13,8 @@ from tasks.engine.store import Store
 AHEAD = 0.05  # seconds' worth of fast tasks to hold
 AHEAD_MOST = 200  # tasks
 QUEUES_EVERY = 1.0  # seconds between looks at which queues are open, while they give tasks
+FEW = 8  # queues that are asked whether they have anything or not: of more, only those that have
+ROUND_MOST = 50  # queues in one round: on SQLite nobody else writes meanwhile
 
 
 class Claimer:
@@ -48,18 +50,20 @@ class Claimer:
             self.rate_since, self.rate_count = time.monotonic(), 0
 
     def _read_queues(self) -> bool:
-        """Whether other queues are open now."""
-        former, self.queues = self.queues, self.store.open_queues()
+        """Whether another round over the queues as they are now may give something."""
+        former, self.queues = self.queues, self.store.open_queues(FEW + 1)
+        many = len(self.queues) > FEW
+        if many:
+            self.queues = self.store.ready_queues()
         self.queues_read = time.monotonic()
-        return self.queues != former
+        return many or self.queues != former
 
     def _round(self, fast: Sequence[str], one: bool) -> list[Claimed]:
         """What the first queue gives that has anything, beginning after the one that gave last."""
-        for place in range(len(self.queues)):
-            queue = self.queues[(self.turn + place) % len(self.queues)]
-            claimed = self._take(queue, fast, one)
-            if claimed:
-                self.turn += place + 1
+        for _ in range(min(len(self.queues), ROUND_MOST)):
+            queue = self.queues[self.turn % len(self.queues)]
+            self.turn += 1
+            if claimed := self._take(queue, fast, one):
                 return claimed
         return []
 

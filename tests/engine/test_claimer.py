@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from tasks import lifecycle
-from tasks.engine.claimer import AHEAD, AHEAD_MOST, QUEUES_EVERY, Claimer
-from tasks.models import Queue
+from tasks.engine.claimer import AHEAD, AHEAD_MOST, QUEUES_EVERY, ROUND_MOST, Claimer
+from tasks.models import Queue, Task
 from tests.engine.conftest import fresh
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +44,49 @@ def test_a_queue_that_was_just_opened_is_found_at_once(claimer):
     assert claimer.claim((), True) == []
     [task] = submit("new")
     assert claimer.claim((), True)[0].uuid == task.pk
+
+
+@pytest.fixture
+def used_queues(db):
+    """Many that have nothing any more."""
+    Queue.objects.bulk_create(Queue(name=f"used-{number}") for number in range(200))
+
+
+def test_queues_that_were_once_used_cost_an_idle_worker_nothing(claimer, used_queues, django_assert_max_num_queries):
+    with django_assert_max_num_queries(3):
+        assert claimer.claim((), True) == []
+
+
+def test_a_lone_queue_is_claimed_from_without_another_look(claimer, django_assert_max_num_queries):
+    submit("default", 2)
+    assert claimer.claim((), True)
+    with django_assert_max_num_queries(2):  # the claim and the start
+        assert claimer.claim((), True)
+
+
+def test_of_many_queues_each_that_has_something_has_its_turn(claimer, used_queues):
+    submit("a", 3)
+    submit("used-7", 3)
+    submit("z", 1)
+    queues = [fresh(claimer.claim((), True)[0]).queue for _ in range(7)]
+    assert sorted(queues[:3]) == ["a", "used-7", "z"]
+    assert claimer.claim((), True) == []
+    [task] = submit("used-9")
+    assert claimer.claim((), True)[0].uuid == task.pk
+
+
+def test_what_others_took_meanwhile_bounds_a_round(claimer, used_queues, monkeypatch):
+    for number in range(60):
+        submit(f"used-{number}")
+    claimer._read_queues()
+    last = submit("zz")[0]
+    asked = []
+    monkeypatch.setattr(claimer, "_take", lambda queue, *_: asked.append(queue) or [])
+    claimer._round((), True)
+    assert len(asked) == len(set(asked)) == ROUND_MOST
+    monkeypatch.undo()
+    Task.objects.exclude(pk=last.pk).delete()
+    assert claimer.claim((), True)[0].uuid == last.pk
 
 
 def test_what_is_not_known_to_be_fast_is_started_with_its_claim(claimer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from tasks import lifecycle
 from tasks.engine.outcome import Move, Outcome
-from tasks.engine.store import postgresql, sqlite
+from tasks.engine.store import base, postgresql, sqlite
 from tasks.engine.store.base import CLAIMED_COLUMNS
 from tasks.models import Cluster, Status, Task, TaskAttempt
 from tests.engine.conftest import fresh, make_cluster
@@ -98,6 +99,18 @@ def test_a_paused_queue_is_not_open(store, make_task):
     assert store.open_queues() == ["default"]
 
 
+def test_the_queues_with_ready_tasks_are_told(store, make_task, settings):
+    for name in ("b", "a", "paused"):
+        lifecycle.submit("NOOP", queue=name)
+        lifecycle.submit("NOOP", queue=name)
+    make_task(queue="later", waits_for="time")
+    make_task(queue="ended", status="SUCCESS")
+    lifecycle.pause_queue("paused")
+    assert store.ready_queues() == ["a", "b"]
+    settings.QUEUES = ["b", "later"]
+    assert store.ready_queues() == ["b"]
+
+
 def plan_of(sql, parameters):
     explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
     with connection.cursor() as cursor:
@@ -125,6 +138,15 @@ def test_a_claim_reads_its_index_and_sorts_nothing_whatever_waits(full_table, cl
         plan = plan_of(sql, values | {"one": True})
         assert "Seq Scan on tasks_task" not in plan
     assert "task_claimable" in plan
+
+
+def test_the_queues_with_ready_tasks_are_read_by_the_claims_index(full_table, store):
+    store.pin_plans()
+    plan = plan_of(base.NEXT_READY.format(after="'a'", index=store.claims_index), [])
+    assert re.search(r"(SEARCH tasks_task USING INDEX|Index Scan using|Index Only Scan using) task_claimable", plan), (
+        plan
+    )
+    assert "Sort" not in plan
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only on PostgreSQL: SQLite plans each statement anew")

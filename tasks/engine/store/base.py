@@ -31,6 +31,18 @@ CLAIMED_COLUMNS = (
 )
 CLAIM_MASK = 2**62 - 1
 
+# From one queue to the next along the claim's own index: it costs what there is to do, not what there ever was.
+NEXT_READY = """
+SELECT queue FROM tasks_task {index}
+WHERE queue > {after} AND status = 'PENDING' AND claim IS NULL AND waits_for = '' ORDER BY queue LIMIT 1
+"""
+READY_QUEUES = """
+WITH RECURSIVE ready(queue) AS (
+    SELECT CAST('' AS text) UNION ALL SELECT ({next}) FROM ready WHERE ready.queue IS NOT NULL
+)
+SELECT queue FROM ready WHERE queue > ''
+"""
+
 
 def sources(move: Move) -> list[Status]:
     return list(TRANSITIONS[move.value].sources)
@@ -40,6 +52,7 @@ class Store:
     """What differs between the databases: `claim`, `succeed`, the clock, what a connection needs."""
 
     vendor = ""
+    claims_index = ""  # how a statement names the index, where it must
 
     def prepare_connection(self, patience: float) -> None:
         """Have this connection wait at most so many seconds for a lock: what is locked longer counts as away."""
@@ -68,12 +81,21 @@ class Store:
 
     # --- claims
 
-    def open_queues(self) -> list[str]:
+    def open_queues(self, limit: int | None = None) -> list[str]:
         """The queues that a cluster of this process's settings takes tasks from now."""
         rows = Queue.objects.filter(paused_at=None)
         if settings.QUEUES:
             rows = rows.filter(name__in=settings.QUEUES)
-        return list(rows.order_by("name").values_list("name", flat=True))
+        return list(rows.order_by("name").values_list("name", flat=True)[:limit])
+
+    def ready_queues(self) -> list[str]:
+        """Those of the open queues that have ready tasks."""
+        next_ready = NEXT_READY.format(after="ready.queue", index=self.claims_index)
+        with connection.cursor() as cursor:
+            cursor.execute(READY_QUEUES.format(next=next_ready))
+            ready = [name for (name,) in cursor.fetchall()]
+        paused = set(Queue.objects.filter(paused_at__isnull=False).values_list("name", flat=True))
+        return [name for name in ready if name not in paused and (not settings.QUEUES or name in settings.QUEUES)]
 
     def start(self, claimed: Claimed, began: datetime) -> bool:
         """RUNNING, before the handler runs. False: it was cancelled or taken meanwhile, and is to be dropped.

@@ -49,6 +49,7 @@ def stored(moment: datetime | None) -> str | None:
 
 class SqliteStore(Store):
     vendor = "sqlite"
+    claims_index = "INDEXED BY task_claimable"
 
     def now(self) -> Any:
         return timezone.now()
