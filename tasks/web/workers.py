@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -29,6 +30,7 @@ from tasks.web.hub import CAP
 
 # A cluster's row is renewed several times within its lease; a clock this far off makes that unreliable.
 CLOCK_TOLERANCE = timedelta(seconds=10)
+QUEUES_MOST = 50  # listed: each costs three queries
 
 
 @dataclass
@@ -80,6 +82,10 @@ class QueueRow:
         return words.capped(self.waiting, CAP)
 
 
+def _ready(queue: Any) -> QuerySet[Task]:
+    return Task.objects.filter(status=Status.PENDING, claim=None, waits_for="", queue=queue).order_by()
+
+
 class WorkersPage:
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -122,12 +128,21 @@ class WorkersPage:
 
     @cached_property
     def queues(self) -> list[QueueRow]:
-        return [self._queue(queue) for queue in Queue.objects.order_by("name")]
+        """All, or of many those that have something waiting, then the paused ones, then by name."""
+        busy = Queue.objects.annotate(has_ready=Exists(_ready(OuterRef("name"))))
+        order = ("-has_ready", F("paused_at").desc(nulls_last=True), "name")
+        return sorted(map(self._queue, busy.order_by(*order)[:QUEUES_MOST]), key=lambda row: row.queue.name)
+
+    @cached_property
+    def further_queues(self) -> str:
+        """The number of those that are not listed, in words."""
+        further = Queue.objects.count() - len(self.queues)
+        return _("%(count)s more") % {"count": words.thousands(further)} if further > 0 else ""
 
     @staticmethod
     def _queue(queue: Queue) -> QueueRow:
         """Bounded counts over the claim's own index: a deep queue costs no more than a short one."""
-        ready = Task.objects.filter(status=Status.PENDING, claim=None, waits_for="", queue=queue.name).order_by()
+        ready = _ready(queue.name)
         running = Task.objects.filter(status=Status.RUNNING, queue=queue.name).order_by()
         oldest = ready.order_by("-priority", "run_at", "id").values_list("run_at", flat=True)
         return QueueRow(queue, ready[: CAP + 1].count(), running[: CAP + 1].count(), oldest.first())
@@ -159,6 +174,7 @@ class WorkersPage:
         state = [
             [(w.cluster.pk, w.report, w.state[0]) for w in self.workers],
             [(q.queue.pk, q.is_paused, q.waiting, q.running) for q in self.queues],
+            self.further_queues,
         ]
         return hashlib.blake2s(repr(state).encode(), digest_size=8).hexdigest()
 
