@@ -165,6 +165,7 @@ class TaskContext:
     retry_items: frozenset[str] = frozenset()
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("tasks.handler"))
     records: list[ItemRecord] = field(default_factory=list)
+    folders: str = "task-"  # how its temporary folders' names begin
 
     def progress(self, percent: float | None = None, message: str | None = None) -> None:
         """Say how far the task is: `percent` from 0 to 100, `message` in a few words. May be called without end."""
@@ -230,7 +231,7 @@ class TaskContext:
     @contextmanager
     def temporary_folder(self) -> Iterator[Path]:
         """A folder in the data folder, gone after the block."""
-        with tempfile.TemporaryDirectory(dir=settings.TEMPORARY_DIR, prefix="task-") as folder:
+        with tempfile.TemporaryDirectory(dir=settings.TEMPORARY_DIR, prefix=self.folders) as folder:
             yield Path(folder)
 
     def items(self, values: Iterable[T], *, key: Callable[[T], str] = str, begin: bool = True) -> Iterator[Item[T]]:

@@ -21,7 +21,7 @@ from django_q.cluster import get_mp_context
 
 from tasks.engine import wakeup
 from tasks.engine.birth import work
-from tasks.engine.host import memory_mb
+from tasks.engine.host import forget_folders, memory_mb
 from tasks.engine.member import Member
 from tasks.engine.slot import Reason, Slot
 from tasks.engine.store import get_store
@@ -150,6 +150,7 @@ class Crew(DjangoQSentinel):
         self.ring(freed)
         if not member.process.exitcode:
             return
+        forget_folders(self.id, member.pid)
         log.error("Worker %d died %s; %d tasks freed.", member.pid, member.words_for_death(), freed)
         self.quick_deaths = self.quick_deaths + 1 if time.monotonic() - member.born < QUICK_DEATH else 0
         if self.quick_deaths > 2 * self.pool_size:

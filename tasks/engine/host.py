@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,17 @@ def carries(pid: int, cluster: str) -> bool:
     with suppress(OSError):
         return f"{MARK}={cluster}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return False
+
+
+def folders_of(cluster: str, pid: int | str) -> str:
+    """How the names of the temporary folders begin that are a worker's."""
+    return f"task-{cluster}-{pid}-"
+
+
+def forget_folders(cluster: str, pid: int | str = "*") -> None:
+    """Remove the temporary folders that a dead worker has left, or all the workers of a dead cluster."""
+    for folder in settings.TEMPORARY_DIR.glob(f"{folders_of(cluster, pid)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def memory_mb(pid: int | str = "self") -> float:

@@ -26,6 +26,7 @@ class InlinePulse:
     """Stands for the pulse where there is no second thread: it writes at once, over the caller's connection."""
 
     is_apart = False
+    cluster = "inline"
 
     def __init__(self) -> None:
         self.store = get_store()

@@ -207,6 +207,7 @@ class Sentinel(Crew):
             self.pool.remove(member.process)
             member.slot.close()
         self.members.clear()
+        host.forget_folders(self.id)
         self.ear.close()
         lock_path(self.id).unlink(missing_ok=True)
         self._close_lock()

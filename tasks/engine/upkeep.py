@@ -95,6 +95,7 @@ class Reaper:
             if not dead:
                 return 0
             _kill_leftovers(cluster)
+            host.forget_folders(cluster.pk)
             freed = self._bury(cluster, "with its whole cluster", Cluster.objects.all())
             lock_path(cluster.pk).unlink(missing_ok=True)
             lock_path(cluster.pk).with_suffix(".sock").unlink(missing_ok=True)

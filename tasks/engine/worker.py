@@ -15,7 +15,7 @@ from rest_framework.exceptions import ValidationError
 from tasks import registry
 from tasks.context import Fail, TaskContext, TaskInterrupted
 from tasks.engine.handling import loaded, parameters_for, sentence_for, summary_of, trace_of, words_of
-from tasks.engine.host import memory_mb
+from tasks.engine.host import folders_of, memory_mb
 from tasks.engine.outcome import ERROR_CAP, Claimed, Move, Outcome, back_off, clean_text, to_json
 from tasks.engine.pulse import Pulse
 from tasks.engine.recorder import WorkerRecorder
@@ -156,6 +156,7 @@ class Worker:
             attempt=claimed.attempts + 1,
             restored=loaded(claimed.checkpoint),
             retry_items=frozenset(filter(None, claimed.retry_items.split(","))),
+            folders=folders_of(self.pulse.cluster, os.getpid()),
         )
         return context, parameters_for(kind, claimed)
 

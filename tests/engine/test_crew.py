@@ -6,10 +6,12 @@ import inspect
 import os
 import select
 import time
+from types import SimpleNamespace
 
 import pytest
 from django_q import cluster as django_q_cluster
 
+from tasks.engine.host import folders_of
 from tasks.engine.member import Member
 from tasks.engine.sentinel import Sentinel
 from tasks.engine.slot import Slot
@@ -44,6 +46,18 @@ def test_a_process_that_the_system_refuses_is_asked_for_again_later(crew, monkey
     assert os.listdir("/proc/self/fd") == before
     assert crew.spawn_after > time.monotonic()
     assert not crew.members
+
+
+@pytest.mark.parametrize(("exitcode", "is_left"), [(-9, False), (0, True)])
+def test_the_temporary_folders_of_a_worker_that_was_killed_are_removed(crew, settings, exitcode, is_left):
+    """One that ended in order has removed its own."""
+    folder = settings.TEMPORARY_DIR / f"{folders_of(crew.id, 77)}x"
+    folder.mkdir()
+    process = SimpleNamespace(pid=77, exitcode=exitcode)
+    crew.pool.append(process)
+    crew.members[77] = Member(process, Slot())
+    crew._forget_member(crew.members[77], 0)
+    assert folder.exists() == is_left
 
 
 @pytest.mark.parametrize(("idle", "tasks", "rung"), [((1, 1), 1, 1), ((1, 1), 9, 2), ((0, 1), 1, 1), ((0, 0), 1, 0)])

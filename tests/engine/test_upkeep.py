@@ -65,6 +65,18 @@ def test_a_cluster_whose_lock_is_free_is_buried_whatever_its_lease_says(reaper, 
     assert not lock_path(cluster.pk).exists()
 
 
+def test_temporary_folders_go_with_the_cluster_whose_workers_made_them(reaper, cluster, lock, settings):
+    left, others = (settings.TEMPORARY_DIR / f"task-{name}-77-x" for name in (cluster.pk, "living"))
+    for folder in (left, others):
+        folder.mkdir()
+        (folder / "draft").write_text("x")
+    reaper.reap()
+    assert left.exists()
+    os.close(lock)
+    reaper.reap()
+    assert (left.exists(), others.exists()) == (False, True)
+
+
 def test_a_cluster_whose_lock_lies_in_another_data_folder_is_judged_by_its_lease(reaper, cluster, make_task, start):
     make_task()
     start()

@@ -11,9 +11,10 @@ import pytest
 from django.utils import timezone
 from django_q import worker as django_q_worker
 
-from tasks import lifecycle
+from tasks import lifecycle, registry
 from tasks.context import Fail, TaskInterrupted
 from tasks.engine.birth import NoQueue, NoTimer
+from tasks.engine.host import folders_of
 from tasks.engine.inline import InlinePulse
 from tasks.engine.outcome import Claimed, Move
 from tasks.engine.pulse import Pulse
@@ -148,6 +149,13 @@ def test_a_fast_type_is_known_by_its_last_runs(worker, execute, begun):
     begun.since -= FAST * 2
     worker.learn(begun, worker.success(begun, 1, timezone.now()))
     assert worker.pulse.fast_types == ()
+
+
+def test_a_handlers_temporary_folders_bear_the_name_of_its_worker(worker, begun):
+    worker.pulse.cluster = "ours"
+    context, _ = worker.make_context(begun, registry.get("NOOP"))
+    with context.temporary_folder() as folder:
+        assert folder.name.startswith(folders_of("ours", os.getpid()))
 
 
 def test_a_worker_that_has_grown_too_large_ends_after_its_task(worker, execute, settings):
