@@ -221,11 +221,11 @@ class TaskContext:
 
         Keep it short: ten seconds after it was to stop, a worker is killed all the same.
         """
-        self.recorder.held = True
+        outer, self.recorder.held = self.recorder.held, True
         try:
             yield
         finally:
-            self.recorder.held = False
+            self.recorder.held = outer
         self.recorder.checkpoint_now()
 
     @contextmanager

@@ -139,6 +139,20 @@ def test_a_step_is_not_interrupted_but_what_comes_after_it_is():
     assert context.cancelled
 
 
+def test_a_step_within_a_step_ends_with_the_outer_one():
+    context = context_with(MemoryRecorder(interrupt_after=0))
+
+    def work():
+        with context.uninterrupted():
+            with context.uninterrupted():
+                context.log("the inner one")
+            context.log("the outer one")
+
+    with pytest.raises(TaskInterrupted):
+        work()
+    assert [line for _, line in context.recorder.lines] == ["the inner one", "the outer one"]
+
+
 def test_an_interrupt_calls_what_the_handler_named_for_it_only_within_its_block():
     context = context_with()
     with context.on_interrupt(list):
