@@ -10,7 +10,7 @@ from tasks.engine.bell import Bell
 
 
 class Reason(IntEnum):
-    """Why a running task is interrupted."""
+    """Why a running task is interrupted, or its worker killed: for MEMORY always the latter."""
 
     NONE = 0
     CANCEL = 1

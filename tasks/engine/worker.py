@@ -176,8 +176,6 @@ class Worker:
         if reason is Reason.TIMEOUT:
             sentence = f"Timed out after {claimed.timeout:g} s."
             return self.failure(run, sentence, trace, ended, retry=True, outcome=TaskAttempt.Outcome.TIMED_OUT)
-        if reason is Reason.MEMORY:
-            return self.failure(run, "It used more memory than its limit.", trace, ended, retry=False)
         if error is None:
             return self.success(run, value, ended)
         # Parameters that do not fit and a type that is gone will be no better next time.

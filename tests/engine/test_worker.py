@@ -173,7 +173,6 @@ def test_a_worker_that_has_grown_too_large_ends_after_its_task(worker, execute, 
         (Reason.CANCEL, Move.LET_GO),
         (Reason.SHUTDOWN, Move.GIVE_BACK),
         (Reason.TIMEOUT, Move.TRY_AGAIN_LATER),
-        (Reason.MEMORY, Move.FAIL),
     ],
 )
 @pytest.mark.parametrize("error", [TaskInterrupted(), RuntimeError("from a C library"), Fail("not now"), None])
