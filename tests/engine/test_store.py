@@ -282,6 +282,17 @@ def test_a_failed_attempt_waits_for_its_time(make_task, start, store):
     assert task.past_attempts.get().error == "It failed."
 
 
+@pytest.mark.parametrize(("minutes", "waits_for"), [(60, "time"), (0, "")])
+def test_the_retry_of_a_stopping_task_still_waits_for_its_time(minutes, waits_for, make_task, start, store):
+    make_task()
+    claimed = start()
+    stopping = lifecycle.cancel(fresh(claimed))
+    new = lifecycle.retry(stopping, run_at=timezone.now() + timedelta(minutes=minutes))
+    assert new.waits_for == "task"
+    store.write([ended(Move.LET_GO, claimed)])
+    assert fresh(new).waits_for == waits_for
+
+
 # --- death
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Exists, F, Min, OuterRef, QuerySet
+from django.db.models import Case, Exists, F, Min, OuterRef, QuerySet, Value, When
 from django.utils import timezone
 
 from tasks import registry
@@ -187,7 +187,8 @@ class Store:
         waiting = waiting.filter(retry_of__claim=None)
         for task in waiting.exclude(retry_items="").select_related("retry_of"):
             give_items(task)
-        waiting.update(waits_for=WaitsFor.NOTHING, version=F("version") + 1)
+        next_wait = Case(When(run_at__gt=timezone.now(), then=Value(WaitsFor.TIME)), default=Value(WaitsFor.NOTHING))
+        waiting.update(waits_for=next_wait, version=F("version") + 1)
 
     # --- death
 
