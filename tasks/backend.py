@@ -57,9 +57,10 @@ class TaskHubBackend(BaseTaskBackend):
 
     def result_of(self, stored: Task, task: DjangoTask[Any, Any]) -> TaskResult[Any]:
         attempts = list(stored.past_attempts.all())
-        tries = [str(attempt.worker) for attempt in attempts]
+        # The framework counts the tries by their workers: one that is not known any more is told as "".
+        tries = [str(attempt.worker or "") for attempt in attempts]
         if stored.status in {Status.RUNNING, Status.SUCCESS}:
-            tries.append(str(stored.worker))
+            tries.append(str(stored.worker or ""))
         result: TaskResult[Any] = TaskResult(
             task=task,
             id=str(stored.pk),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -48,7 +49,7 @@ def test_its_result_can_be_had_once_it_has_run():
     result = ran(add.enqueue(2, b=3))
     assert (result.status, result.return_value, result.is_finished) == (TaskResultStatus.SUCCESSFUL, 5, True)
     assert result.enqueued_at <= result.started_at <= result.finished_at
-    assert result.attempts == 1
+    assert (result.attempts, result.worker_ids) == (1, [""])  # a row that has ended names no worker
 
 
 def test_priority_queue_and_time_are_kept():
@@ -75,6 +76,7 @@ def test_it_can_be_enqueued_and_asked_for_from_a_coroutine():
 def test_a_failure_has_its_exception_and_traceback():
     result = ran(break_down.enqueue())
     assert result.status == TaskResultStatus.FAILED
+    assert result.worker_ids == [str(os.getpid())]
     [error] = result.errors
     assert error.exception_class is LookupError
     assert "No such column." in error.traceback

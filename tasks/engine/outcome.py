@@ -71,6 +71,8 @@ class Outcome:
     traceback: str = ""
     attempt_outcome: str = TaskAttempt.Outcome.FAILED
     run_at: datetime | None = None
+    worker: int | None = None  # who ran it, for the attempt that failed
+    hostname: str = ""
     run: Any = None  # the pulse's Run, if its handler reported anything
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -198,6 +199,7 @@ class Worker:
         attempts = claimed.attempts + 1
         failed = Outcome(Move.FAIL, claimed, run.began, ended, error=clean_text(sentence)[:ERROR_CAP])
         failed.traceback, failed.attempt_outcome = clean_text(trace)[-ERROR_CAP * 2 :], outcome
+        failed.worker, failed.hostname = os.getpid(), socket.gethostname()
         if retry and attempts < claimed.max_attempts:
             failed.move = Move.TRY_AGAIN_LATER
             failed.run_at = back_off(registry.get(claimed.task_type).backoff, attempts)

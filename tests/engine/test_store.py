@@ -335,7 +335,8 @@ def test_what_had_to_be_killed_at_its_timeout_has_had_its_attempt(max_attempts, 
     task = fresh(claimed)
     assert (task.status, task.attempts, task.losses, task.claim) == (status, 1, 0, None)
     assert task.error_message == "Timed out after 3 s, and was killed since it did not stop."
-    assert task.past_attempts.get().outcome == "timed_out"
+    attempt = task.past_attempts.get()
+    assert (attempt.outcome, attempt.worker, attempt.hostname) == ("timed_out", os.getpid(), "here")
 
 
 @pytest.mark.parametrize("how", ["let go", "succeed too late", "released"])

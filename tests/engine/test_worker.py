@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import signal
+import socket
 import time
 
 import pytest
@@ -131,6 +132,11 @@ def test_whatever_a_handler_ends_with_is_told_in_words(task_type, parameters, wo
     task = execute(task_type, **parameters)
     assert (task.status, task.claim) == ("FAILED", None)
     assert task.error_message.startswith(words)
+
+
+def test_a_failed_attempt_names_who_ran_it(execute):
+    attempt = execute("RAISE").past_attempts.get()
+    assert (attempt.worker, attempt.hostname) == (os.getpid(), socket.gethostname())
 
 
 def test_the_clocks_stop_when_the_handler_has_ended(worker, begun, slot):

@@ -155,7 +155,8 @@ class Store:
             outcome=outcome.attempt_outcome,
             started_at=outcome.began,
             ended_at=outcome.ended or timezone.now(),
-            worker=None,
+            worker=outcome.worker,
+            hostname=outcome.hostname,
             error=outcome.error,
             traceback=outcome.traceback,
         )
@@ -199,6 +200,7 @@ class Store:
             said = f"Timed out after {task.timeout:g} s, and was killed since it did not stop."
             failed = Outcome(Move.FAIL, claim, task.started_at, timezone.now(), error=said)
             failed.attempt_outcome = TaskAttempt.Outcome.TIMED_OUT
+            failed.worker, failed.hostname = task.worker, _hostname_of(task)
             if task.attempts + 1 < task.max_attempts:
                 failed.move = Move.TRY_AGAIN_LATER
                 failed.run_at = back_off(registry.get(task.task_type).backoff, task.attempts + 1)
@@ -239,7 +241,7 @@ class Store:
             outcome=TaskAttempt.Outcome.LOST,
             started_at=task.started_at,
             worker=task.worker,
-            hostname=Cluster.objects.filter(pk=task.cluster_id).values_list("hostname", flat=True).first() or "",
+            hostname=_hostname_of(task),
             error=error,
         )
 
@@ -304,3 +306,8 @@ class Store:
         """What is held in the name of a cluster that is gone: it was claimed in the very moment of the burial."""
         known = Cluster.objects.filter(pk=OuterRef("cluster"))
         return Task.objects.filter(~Exists(known), claim__isnull=False)
+
+
+def _hostname_of(task: Task) -> str:
+    """Where it is held; nothing, where that cluster is gone."""
+    return Cluster.objects.filter(pk=task.cluster_id).values_list("hostname", flat=True).first() or ""
