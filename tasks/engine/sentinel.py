@@ -53,7 +53,7 @@ class Sentinel(Crew):
             self.heartbeat,
             Duty(1.0, self.reap),
             Duty(WATCH_EVERY, self.watch),
-            *(Duty(60.0, clear) for clear in CLEARING),
+            *(Duty(every, clear) for every, clear in CLEARING),
             *further_duties,
         ]
 

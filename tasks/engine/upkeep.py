@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 from django.conf import settings
@@ -21,9 +22,11 @@ from tasks import files, lifecycle
 from tasks.engine import host
 from tasks.engine.store import Store
 from tasks.engine.store.reports import forget_unpublished
-from tasks.models import FINAL, Cluster, Task
+from tasks.models import Cluster, Task
 
 log = logging.getLogger("tasks.engine.upkeep")
+
+PRUNE_STEP = 20  # tasks, with all their lines and items
 
 
 @dataclass
@@ -44,18 +47,25 @@ class Duty:
 further_duties: list[Duty] = []
 
 
-def prune(limit: int = 200) -> int:
-    """Delete tasks that ended more than TASKHUB_KEEP_DAYS ago. Gives how many."""
+def prune(budget: float = 0.1) -> int:
+    """Delete tasks that ended more than TASKHUB_KEEP_DAYS ago, for about `budget` seconds. Gives how many.
+
+    In short steps: nobody else writes to SQLite meanwhile, and our workers wait for their sentinel.
+    """
     if not settings.KEEP_DAYS:
         return 0
     limit_at = timezone.now() - timedelta(days=settings.KEEP_DAYS)
-    old = Task.objects.filter(status__in=FINAL, claim=None, completed_at__lt=limit_at).order_by("id")[:limit]
-    gone = 0
-    for task in old:
-        with suppress(lifecycle.TransitionRefused):
-            lifecycle.delete(task)
-            gone += 1
+    old = Task.objects.filter(completed_at__lt=limit_at, claim=None).order_by("completed_at")[:PRUNE_STEP]
+    deadline, gone = time.monotonic() + budget, 0
+    while step := lifecycle.delete_ended(old):
+        gone += step
+        if time.monotonic() > deadline:
+            break
     return gone
+
+
+def forget_sessions() -> None:
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
 
 
 class Reaper:
@@ -151,5 +161,10 @@ def _kill_leftovers(cluster: Cluster) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-# Each a duty of its own, so that one that fails keeps no other from being done.
-CLEARING: tuple[Callable[[], object], ...] = (forget_unpublished, files.forget_strays, prune)
+# Each a duty of its own, with its seconds: one that fails keeps no other from being done.
+CLEARING: tuple[tuple[float, Callable[[], object]], ...] = (
+    (60.0, forget_unpublished),
+    (60.0, files.forget_strays),
+    (2.0, prune),
+    (3600.0, forget_sessions),
+)

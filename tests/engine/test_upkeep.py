@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from tasks.engine import host
-from tasks.engine.upkeep import CLEARING, Duty, Reaper, lock_path, prune
+from tasks.engine.upkeep import CLEARING, PRUNE_STEP, Duty, Reaper, forget_sessions, lock_path, prune
+from tasks.files import save_output
 from tasks.models import Cluster, Task, TaskFile
 from tests.engine.conftest import fresh
 
@@ -124,6 +127,32 @@ def test_old_tasks_are_pruned_and_held_ones_kept(make_task, settings):
     assert old.pk not in {stopping.pk, young.pk}
 
 
+def test_pruning_goes_on_step_by_step_while_its_budget_lasts(make_task, settings):
+    settings.KEEP_DAYS = 1
+    for number in range(2 * PRUNE_STEP + 1):
+        make_task(status="SUCCESS", completed_at=AGO - timedelta(hours=number + 1))
+    assert prune(budget=0) == PRUNE_STEP
+    assert prune(budget=60) == PRUNE_STEP + 1
+    assert prune(budget=60) == 0
+
+
+def test_what_is_pruned_takes_its_files_with_it(make_task, settings, django_capture_on_commit_callbacks):
+    settings.KEEP_DAYS = 1
+    task = make_task(status="SUCCESS", completed_at=AGO - timedelta(hours=1))
+    row = save_output(task.pk, "a.txt", b"old", claim=None)
+    row.save()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert prune() == 1
+    assert not Path(row.content.path).exists()
+
+
+def test_sessions_that_have_expired_are_forgotten():
+    for key, days in (("old", -1), ("young", 1)):
+        Session.objects.create(session_key=key, session_data="", expire_date=timezone.now() + timedelta(days=days))
+    forget_sessions()
+    assert Session.objects.get().session_key == "young"
+
+
 def test_what_a_try_saved_without_its_task_ending_by_it_is_cleared_away(make_task):
     def save(task, claim):
         return TaskFile.objects.create(task=task, kind="output", name="a", size=1, claim=claim, created_at=AGO)
@@ -131,6 +160,6 @@ def test_what_a_try_saved_without_its_task_ending_by_it_is_cleared_away(make_tas
     running = save(make_task(status="RUNNING", claim=7), 7)
     published = save(make_task(status="SUCCESS"), None)
     save(make_task(status="FAILED"), 7)
-    for clear in CLEARING:
+    for _every, clear in CLEARING:
         clear()
     assert set(TaskFile.objects.values_list("pk", flat=True)) == {running.pk, published.pk}
