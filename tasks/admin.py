@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from tasks import bulk, registry
 from tasks.accounts.models import Token
 from tasks.filters import REACH, TaskFilter
+from tasks.masking import masked
 from tasks.models import Cluster, Queue, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
 
 
@@ -182,8 +183,18 @@ class TaskLogLineAdmin(PartAdmin):
 
 @admin.register(TaskItem)
 class TaskItemAdmin(PartAdmin):
-    list_display = ["task_id", "position", "key", "state", "error"]
+    list_display = ["task_id", "position", "shown_key", "state", "error"]
     list_filter = [("state", AmongTheNewest)]
+    exclude = ["key", "detail"]
+    readonly_fields = ["shown_key", "shown_detail"]
+
+    @admin.display(description="key")
+    def shown_key(self, item: TaskItem) -> str:
+        return masked(item.key)
+
+    @admin.display(description="detail")
+    def shown_detail(self, item: TaskItem) -> str:
+        return json.dumps(masked(item.detail), indent=2, ensure_ascii=False)
 
 
 @admin.register(TaskFile)

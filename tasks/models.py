@@ -241,7 +241,7 @@ class TaskItem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.key
+        return f"Item {self.position}"
 
 
 def stored_path(file: TaskFile, name: str) -> str:

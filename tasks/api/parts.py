@@ -28,6 +28,7 @@ from tasks.api.tasks import found, visible
 from tasks.downloads import file_response
 from tasks.exports import csv_response
 from tasks.lifecycle import find
+from tasks.masking import masked
 from tasks.models import TaskFile, TaskItem
 
 PAGE, LARGEST_PAGE = 1000, 10_000
@@ -112,7 +113,8 @@ class ItemsView(APIView):
         items = task.items.filter(state=state) if state else task.items.all()
         if request.accepted_renderer.format == "csv":
             columns = ["position", "key", "state", "error", "detail"]
-            return csv_response(f"items-{task.short_id}.csv", columns, items.values_list(*columns).iterator(2000))
+            every = items.values_list(*columns).iterator(2000)
+            return csv_response(f"items-{task.short_id}.csv", columns, (masked(list(row)) for row in every))
         limit = paging.whole_number(request, "limit", PAGE, least=1, most=LARGEST_PAGE)
         after = paging.whole_number(request, "after", -1, least=-1, most=2**31 - 1)
         rows = list(items.filter(position__gt=after)[: limit + 1])

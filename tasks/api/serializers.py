@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from tasks.accounts.models import Token
 from tasks.bulk import ACTS, LIMIT
+from tasks.masking import masked
 from tasks.models import Cluster, Task, TaskAttempt, TaskFile, TaskItem, TaskLogLine
 from tasks.registry import shown_parameters
 
@@ -178,6 +179,9 @@ class ItemSerializer(serializers.ModelSerializer[TaskItem]):
     class Meta:
         model = TaskItem
         fields = ["position", "key", "state", "detail", "error"]
+
+    def to_representation(self, item: TaskItem) -> dict[str, Any]:
+        return masked(super().to_representation(item))
 
 
 class AttemptSerializer(serializers.ModelSerializer[TaskAttempt]):

@@ -107,6 +107,7 @@ class WorkerRecorder:
         self._changed()
 
     def save_item(self, record: ItemRecord) -> None:
+        # The key and the detail stay as they are, for the handler that resumes; they are masked where they are shown.
         error = clean_text(masked_text(str(record.error)))
         kept = replace(record, detail=storable(record.detail), error=error)
         self.run.items.append(kept)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from tasks.exports import csv_response
+from tasks.masking import masked
 from tasks.models import Task, TaskItem
 from tasks.web.acts import visible_task
 from tasks.web.log import number
@@ -43,9 +44,13 @@ class ItemRow:
         return LOOKS[State(self.item.state)][1]
 
     @property
+    def key(self) -> str:
+        return masked(self.item.key)
+
+    @property
     def words(self) -> str:
         """Its error, or what its handler noted."""
-        return self.item.error or in_words(self.item.detail)
+        return self.item.error or in_words(masked(self.item.detail))
 
 
 def in_words(detail: Any) -> str:
@@ -137,4 +142,4 @@ def items(request: HttpRequest, task_id: uuid.UUID) -> StreamingHttpResponse:
     """Every item of a task as CSV."""
     task = visible_task(request, task_id)
     rows = task.items.order_by("position").values_list(*COLUMNS).iterator(chunk_size=2000)
-    return csv_response(f"{task.short_id}-items.csv", COLUMNS, rows)
+    return csv_response(f"{task.short_id}-items.csv", COLUMNS, (masked(list(row)) for row in rows))

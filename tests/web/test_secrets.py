@@ -49,6 +49,25 @@ def test_the_secrets_of_a_request_are_nowhere_to_be_seen(client, request_task, p
     assert SECRET not in answer.getvalue().decode()
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/tasks/{id}/",
+        "/tasks/{id}/items.csv",
+        "/api/tasks/{id}/items",
+        "/api/tasks/{id}/items?format=csv",
+        "/admin/tasks/taskitem/",
+        "/admin/tasks/taskitem/{item}/change/",
+    ],
+)
+def test_the_secrets_of_an_item_are_nowhere_to_be_seen(client, request_task, place):
+    address = f"https://ann:{SECRET}@example.com/"
+    item = request_task.items.create(position=0, key=address, detail={"address": address, "token": SECRET})
+    answer = client.get(place.format(id=request_task.pk, item=item.pk))
+    assert answer.status_code == 200
+    assert SECRET not in answer.getvalue().decode()
+
+
 def test_its_handler_gets_them_all_the_same(request_task):
     assert request_task.parameters["url"] == REQUEST["url"]
     assert request_task.parameters["headers"] == REQUEST["headers"]
