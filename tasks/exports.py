@@ -11,8 +11,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
-# What a spreadsheet may take for the start of a formula, also in its wide form, or a cell's end.
-RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+from tasks.formulas import safe
 
 
 class Echo:
@@ -26,8 +25,7 @@ def harmless(cell: Any) -> Any:
     """A text that could be read as a formula gets an apostrophe before it; numbers stay numbers."""
     if cell is None or isinstance(cell, int | float):
         return cell
-    text = as_text(cell).replace("\0", "")
-    return f"'{text}" if text.startswith(RISKY_STARTS) else text
+    return safe(as_text(cell).replace("\0", ""))
 
 
 def as_text(cell: Any) -> str:

@@ -10,15 +10,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from tasks.context import TaskContext
+from tasks.formulas import STARTS, safe
 from tasks.handlers.data_processing.database import Database, OutOfMemory, identifier, quoted
 from tasks.handlers.data_processing.guessing import Column
 from tasks.handlers.data_processing.loading import Rows, parquet_sizes
 from tasks.handlers.data_processing.relations import row_hash
 from tasks.handlers.data_processing.source import Source
-
-# A spreadsheet takes a cell for a formula that begins with one of these: = + - @, tab, line ends, NUL, and the wide
-# forms of the first four.
-FORMULA_STARTS = "=+-@\t\n\r\0\uff1d\uff0b\uff0d\uff20"
 
 
 class Outputs:
@@ -94,14 +91,9 @@ class Outputs:
         self.context.save_file(f"{self.stem}.profile.json", path)
 
 
-def safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text and text[0] in FORMULA_STARTS else text
-
-
 def _csv_value(column: Column) -> str:
     if column.kind != "text":
         return column.key
-    starts = quoted(FORMULA_STARTS.replace("\0", "")) + " || chr(0)"
+    starts = quoted(STARTS.replace("\0", "")) + " || chr(0)"
     is_formula = f"{column.key} <> '' AND contains({starts}, left({column.key}, 1))"
     return f"CASE WHEN {is_formula} THEN '''' || {column.key} ELSE {column.key} END"
