@@ -14,6 +14,7 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from tasks import lifecycle, stats
+        from tasks.api import once
         from tasks.checks import check_access, check_database
         from tasks.engine import upkeep
 
@@ -21,7 +22,7 @@ class TasksConfig(AppConfig):
         register(check_access, "security")
         autodiscover_modules("handlers")
         post_migrate.connect(lifecycle.open_default_queue, sender=self)
-        upkeep.further_duties.append(upkeep.Duty(5.0, stats.roll_up))
+        upkeep.further_duties += [upkeep.Duty(5.0, stats.roll_up), upkeep.Duty(3600.0, once.forget_old)]
         lifecycle.submitted.connect(_tell_of_submitted, dispatch_uid="wakeup")
         lifecycle.cancelled.connect(_tell_of_cancelled, dispatch_uid="wakeup")
 

@@ -59,7 +59,7 @@ def _submit_first(key: str, digest: str, by: User, submission: Submission) -> Ta
     prepared = lifecycle.prepare(submission, by)
     try:
         with turnstile(), transaction.atomic():
-            SubmitKey.objects.filter(user=by, created_at__lt=timezone.now() - KEPT).delete()
+            forget_old(user=by)
             # Before the task: who comes second fails here, and has stored nothing.
             SubmitKey.objects.create(user=by, key=key, digest=digest, task_id=prepared.task.pk)
             [task] = lifecycle.store([prepared], by)
@@ -67,6 +67,11 @@ def _submit_first(key: str, digest: str, by: User, submission: Submission) -> Ta
         prepared.intake.discard()
         raise
     return task
+
+
+def forget_old(**whose: Any) -> None:
+    """Forget the keys whose time is over; by the clock also those of people who submit nothing any more."""
+    SubmitKey.objects.filter(created_at__lt=timezone.now() - KEPT, **whose).delete()
 
 
 def digest_of(submission: Submission) -> str:

@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from tasks import access, lifecycle
 from tasks.accounts.models import SubmitKey
+from tasks.api import once
+from tasks.engine.upkeep import further_duties
 from tasks.models import Task, TaskFile
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +105,16 @@ def test_keys_are_forgotten_after_a_week(client):
     SubmitKey.objects.update(created_at=timezone.now() - timedelta(days=8))
     submit(client, "b")
     assert list(SubmitKey.objects.values_list("key", flat=True)) == ["b"]
+
+
+def test_keys_of_people_who_submit_nothing_any_more_are_forgotten_too(client):
+    submit(client)
+    submit(client, "b")
+    SubmitKey.objects.filter(key="b").update(created_at=timezone.now() - timedelta(days=8))
+    [forget] = [duty.do for duty in further_duties if duty.do is once.forget_old]
+    forget()
+    assert not SubmitKey.objects.filter(key="b").exists()
+    assert SubmitKey.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
