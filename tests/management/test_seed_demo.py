@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from tasks import registry
 from tasks.management.demo import KINDS
@@ -56,3 +57,11 @@ def test_old_tasks_have_a_short_result_so_that_a_million_fit(capsys, client, mon
     oldest = Task.objects.filter(status=Status.SUCCESS).order_by("id")[0]
     assert len(oldest.result_data) <= 3
     assert client.get(f"/tasks/{oldest.pk}/").status_code == 200
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only on PostgreSQL: SQLite asks no statistics")
+def test_the_planner_is_told_of_so_many_tasks(capsys):
+    call_command("seed_demo", tasks=300)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'tasks_task'")
+        assert cursor.fetchone() == (300,)
