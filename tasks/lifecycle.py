@@ -361,7 +361,7 @@ def resume_queue(name: str, *, by: User | None = None) -> None:
         if Queue.objects.filter(name=name, paused_at__isnull=False).update(paused_at=None):
             note(by, Queue(name=name), CHANGE, "Resumed")
             # As if they had just been submitted: idle workers look again at once.
-            ready = Task.objects.filter(queue=name, status=PENDING, claim=None, waits_for="")[:1000].count()
+            ready = Task.objects.ready().filter(queue=name)[:1000].count()
             transaction.on_commit(partial(submitted.send_robust, sender=Task, count=ready, queue=name, due=None))
 
 

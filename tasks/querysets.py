@@ -46,6 +46,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         visible = self.visible_to(user)
         return visible if user.has_perm("tasks.manage_all_tasks") else visible.filter(owner_id=user.pk)
 
+    def ready(self) -> TaskQuerySet:
+        """Those that a worker may claim: what the claim's own index holds."""
+        return self.filter(status="PENDING", claim=None, waits_for="")
+
     def newest_first(self) -> TaskQuerySet:
         # Ids are time-ordered: the primary key serves the list, no index on created_at is needed.
         return self.order_by("-id")

@@ -45,12 +45,12 @@ class QueuesView(APIView):
 
 
 def counted(queue: Queue) -> dict[str, Any]:
-    pending = Task.objects.filter(queue=queue.name, status=Status.PENDING, claim=None, waits_for="").order_by()
+    ready = Task.objects.ready().filter(queue=queue.name).order_by()
     running = Task.objects.filter(queue=queue.name, status=Status.RUNNING).order_by()
     return {
         "name": queue.name,
         "paused_at": queue.paused_at,
-        "ready": pending[:CAP].count(),
+        "ready": ready[:CAP].count(),
         "running": running[:CAP].count(),
     }
 

@@ -111,8 +111,8 @@ def count_ahead(task: Task) -> int:
         | Q(priority=task.priority, run_at__lt=task.run_at)
         | Q(priority=task.priority, run_at=task.run_at, id__lt=task.id)
     )
-    ready = Task.objects.filter(status=Status.PENDING, claim=None, waits_for="", queue=task.queue)
-    return ready.filter(before).order_by()[: CAP + 1].count()
+    ready = Task.objects.ready().filter(before, queue=task.queue)
+    return ready.order_by()[: CAP + 1].count()
 
 
 def _ahead(task: Task) -> Gate:

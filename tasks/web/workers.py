@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -82,10 +82,6 @@ class QueueRow:
         return words.capped(self.waiting, CAP)
 
 
-def _ready(queue: Any) -> QuerySet[Task]:
-    return Task.objects.filter(status=Status.PENDING, claim=None, waits_for="", queue=queue).order_by()
-
-
 class WorkersPage:
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -129,7 +125,7 @@ class WorkersPage:
     @cached_property
     def queues(self) -> list[QueueRow]:
         """All, or of many those that have something waiting, then the paused ones, then by name."""
-        busy = Queue.objects.annotate(has_ready=Exists(_ready(OuterRef("name"))))
+        busy = Queue.objects.annotate(has_ready=Exists(Task.objects.ready().filter(queue=OuterRef("name"))))
         order = ("-has_ready", F("paused_at").desc(nulls_last=True), "name")
         return sorted(map(self._queue, busy.order_by(*order)[:QUEUES_MOST]), key=lambda row: row.queue.name)
 
@@ -142,7 +138,7 @@ class WorkersPage:
     @staticmethod
     def _queue(queue: Queue) -> QueueRow:
         """Bounded counts over the claim's own index: a deep queue costs no more than a short one."""
-        ready = _ready(queue.name)
+        ready = Task.objects.ready().filter(queue=queue.name).order_by()
         running = Task.objects.filter(status=Status.RUNNING, queue=queue.name).order_by()
         oldest = ready.order_by("-priority", "run_at", "id").values_list("run_at", flat=True)
         return QueueRow(queue, ready[: CAP + 1].count(), running[: CAP + 1].count(), oldest.first())
