@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 
+from tasks.access import remembered
 from tasks.models import Task
 from tests.hub import RunningHub, empty_database
 
@@ -44,8 +46,10 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
-    """Counts and sums are kept for a while; a test begins without those of another's database."""
+    """Counts, sums, the local user and content types are kept for a while; a test has none of another's database."""
     cache.clear()
+    remembered.forget()
+    ContentType.objects.clear_cache()
     yield
     cache.clear()
 

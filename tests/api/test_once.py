@@ -119,7 +119,6 @@ def test_keys_of_people_who_submit_nothing_any_more_are_forgotten_too(client):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_same_submit_many_times_at_once_makes_one_task():
-    access.remembered.forget()  # another database's
     access.local_user()
 
     def once(_number):

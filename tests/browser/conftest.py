@@ -9,11 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from tasks.access import remembered
 from tasks.models import Cluster, Queue
 
 # Playwright runs an event loop in this thread; the ORM is used beside it, not inside it.
@@ -42,9 +40,6 @@ def browser_context_args() -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _fresh_hub(db: None) -> None:
     """A worker that seems to live: its banner is another test's matter."""
-    # Each test has a database of its own: what is remembered of another's rows is wrong.
-    remembered.forget()
-    ContentType.objects.clear_cache()
     Queue.objects.get_or_create(name="default")
     lease = timezone.now() + timedelta(hours=1)
     Cluster.objects.create(id="alive", host="h", hostname="hub-a", pid=1, lease_expires_at=lease)
